@@ -1,0 +1,19 @@
+from typing import ClassVar
+
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials, ReadOnlyCredentials
+
+class BaseSigner:
+    REQUIRES_REGION: ClassVar[bool]
+    REQUIRES_TOKEN: ClassVar[bool]
+    def add_auth(self, request: AWSRequest) -> None: ...
+
+class SigV4Auth(BaseSigner):
+    credentials: Credentials | ReadOnlyCredentials
+    def __init__(
+        self, credentials: Credentials | ReadOnlyCredentials, service_name: str, region_name: str
+    ) -> None: ...
+    def canonical_request(self, request: AWSRequest) -> str: ...
+    def string_to_sign(self, request: AWSRequest, canonical_request: str) -> str: ...
+    def signature(self, string_to_sign: str, request: AWSRequest) -> str: ...
+    def add_auth(self, request: AWSRequest) -> None: ...

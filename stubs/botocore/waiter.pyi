@@ -1,0 +1,6 @@
+from collections.abc import Callable
+from typing import Any
+
+class Waiter:
+    def __init__(self, name: str, config: Any, operation_method: Callable[..., Any]) -> None: ...
+    def wait(self, **kwargs: Any) -> None: ...
