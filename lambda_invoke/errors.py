@@ -1,0 +1,446 @@
+"""What calls raise.
+
+Every error says whether the function ran (``executed``), and carries ``function``, ``request_id``
+and ``attempts``. Only an error whose ``executed`` is ``NO`` is ever retried, unless the caller
+declares the call idempotent.
+
+::
+
+    LambdaInvokeError
+    ├── RequestError                        NO       nothing was sent
+    │   ├── InvalidTargetError                       a bad function name, ARN or qualifier
+    │   ├── PayloadEncodingError                     the payload is not JSON; .path says where
+    │   └── PayloadTooLargeError                     .size_bytes is over .limit_bytes
+    ├── ConnectError                        NO       no connection: refused, DNS, TLS
+    │   └── CredentialsError                         no credentials, or they could not be loaded
+    ├── ServiceError                        NO       Lambda refused: .code .status_code .message
+    │   ├── ThrottledError                           429: .reason .retry_after
+    │   ├── FunctionNotReadyError                    not ready yet; try later
+    │   ├── FunctionNotFoundError                    no such function, version or alias
+    │   ├── AccessDeniedError                        not allowed, or the credentials are bad
+    │   ├── RecursiveInvocationError                 Lambda's loop detection stopped it
+    │   ├── InvalidRequestError                      the service did not accept the request
+    │   │   └── RequestTooLargeError                 the service says: too large
+    │   ├── FunctionConfigurationError               the function cannot start until it is mended
+    │   ├── QuotaExceededError                       an account quota other than concurrency
+    │   ├── InvocationModeError                      the function does not support this mode
+    │   ├── DurableExecutionConflictError            that execution name runs another payload
+    │   └── ServiceFaultError               UNKNOWN  500s and every code that nobody listed
+    ├── OutcomeUnknownError                 UNKNOWN  sent, and no whole reply came
+    │   ├── ResponseTimeoutError                     no whole reply within the timeout
+    │   ├── ConnectionLostError                      the connection broke before the reply
+    │   ├── TruncatedResponseError                   the reply broke off
+    │   └── AbandonedError                           given up by the caller while in flight
+    ├── NotSentError                        NO       a fan-out ended before the item was sent
+    ├── FunctionError                       YES      the function ran (or began to) and failed
+    │   ├── HandlerError                             the handler raised
+    │   ├── FunctionTimeoutError                     the function's own timeout passed
+    │   ├── FunctionOutOfMemoryError                 it was killed for its memory
+    │   ├── FunctionExitError                        its process exited or crashed
+    │   ├── FunctionInitError                        it failed before the handler was called
+    │   └── FunctionResponseError                    its reply was too large or not JSON
+    ├── PayloadDecodingError                YES      it ran; the reply is not what was asked for
+    ├── DeadlineExceededError               as of the last attempt
+    └── FanOutError                         as of its failures: raise_for_failures()
+
+    KeyboardInterrupt
+    └── FanOutInterrupted                            Ctrl-C in fan_out: .report
+"""
+
+from __future__ import annotations
+
+import enum
+import pickle
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lambda_invoke.fanout.report import FanOutReport
+    from lambda_invoke.results import Attempt, LogTail, RemoteError, StackFrame
+
+
+class Executed(enum.Enum):
+    """Whether the function ran, as far as the caller can know."""
+
+    NO = "no"
+    YES = "yes"
+    UNKNOWN = "unknown"
+
+    def __repr__(self) -> str:
+        return f"Executed.{self.name}"
+
+
+class UnpicklableCauseError(Exception):
+    """Stands for a cause that could not be pickled; its text is the cause's ``repr``."""
+
+
+def _picklable(cause: BaseException | None) -> BaseException | None:
+    """The cause itself if it survives pickling, else its description."""
+    if cause is None:
+        return None
+    try:
+        pickle.loads(pickle.dumps(cause))  # noqa: S301 - our own bytes, made a moment ago
+    except Exception:  # noqa: BLE001 - pickling fails in any way that classes please
+        return UnpicklableCauseError(repr(cause))
+    return cause
+
+
+def _restore(
+    cls: type[BaseException],
+    args: tuple[Any, ...],
+    state: dict[str, Any],
+    cause: BaseException | None,
+) -> BaseException:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    if cause is not None:
+        error.__cause__ = cause
+    return error
+
+
+class _Whole:
+    """Pickles and copies an exception whole: its attributes, notes and cause.
+
+    ``BaseException`` pickles by calling the class with ``args``, which loses keyword-only
+    arguments and ``__cause__``.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        assert isinstance(self, BaseException)
+        return _restore, (type(self), self.args, dict(self.__dict__), _picklable(self.__cause__))
+
+
+class LambdaInvokeError(_Whole, Exception):
+    """The base of everything this library raises for a call.
+
+    ``function`` is the target as the caller named it, ``request_id`` the service's id of the last
+    attempt or None, ``executed`` whether the function ran, ``attempts`` the history (a tuple of
+    :class:`~lambda_invoke.Attempt`). Pickles and copies whole.
+    """
+
+    default_executed: ClassVar[Executed] = Executed.NO
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        function: str | None = None,
+        request_id: str | None = None,
+        executed: Executed | None = None,
+        attempts: Iterable[Attempt] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.function = function
+        self.request_id = request_id
+        self.executed = self.default_executed if executed is None else executed
+        self.attempts: tuple[Attempt, ...] = tuple(attempts)
+
+    def _headline(self) -> str:
+        return self.message or type(self).__name__
+
+    def _facts(self) -> list[str]:
+        facts = [f"executed: {self.executed.value}"]
+        if self.request_id:
+            facts.append(f"request id: {self.request_id}")
+        if len(self.attempts) > 1:
+            facts.append(f"{len(self.attempts)} attempts")
+        return facts
+
+    def __str__(self) -> str:
+        where = f"{self.function}: " if self.function else ""
+        return f"{where}{self._headline()} ({', '.join(self._facts())})"
+
+    def __repr__(self) -> str:
+        parts = [repr(self._headline()), f"function={self.function!r}", f"executed={self.executed!r}"]
+        if self.request_id:
+            parts.append(f"request_id={self.request_id!r}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+class RequestError(LambdaInvokeError, ValueError):
+    """The call could not be sent as asked; nothing was sent."""
+
+
+class InvalidTargetError(RequestError):
+    """The function name, ARN or qualifier is not one that Lambda could have."""
+
+
+class PayloadEncodingError(RequestError):
+    """The payload cannot be encoded. ``path`` leads to the value, as in ``$.orders[3].total``."""
+
+    def __init__(self, message: str = "", *, path: str = "$", **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.path = path
+
+
+class PayloadTooLargeError(RequestError):
+    """The payload is over the limit of its invocation type; both in bytes."""
+
+    def __init__(self, message: str = "", *, size_bytes: int, limit_bytes: int, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+
+
+class ConnectError(LambdaInvokeError):
+    """No connection was had, so nothing was sent: refused, unresolved, TLS failed."""
+
+
+class CredentialsError(ConnectError):
+    """There are no credentials to sign with, or they could not be loaded. Not retried."""
+
+
+class ServiceError(LambdaInvokeError):
+    """The service answered with an error of its own; the function did not run.
+
+    ``code`` is the service's error code, ``status_code`` the HTTP status, ``message`` its text.
+    """
+
+    def __init__(
+        self, message: str = "", *, code: str = "Unknown", status_code: int = 0, **facts: Any
+    ) -> None:
+        super().__init__(message, **facts)
+        self.code = code
+        self.status_code = status_code
+
+    def _headline(self) -> str:
+        status = f"{self.status_code} " if self.status_code else ""
+        return f"{status}{self.code}: {self.message}" if self.message else f"{status}{self.code}"
+
+
+class ThrottledError(ServiceError):
+    """429: one of Lambda's limits was reached; the function did not run.
+
+    ``reason`` is Lambda's ``Reason`` (an open string, or None), ``retry_after`` the wait that the
+    service asked for, in seconds, or None.
+    """
+
+    def __init__(
+        self, message: str = "", *, reason: str | None = None, retry_after: float | None = None, **facts: Any
+    ) -> None:
+        super().__init__(message, **facts)
+        self.reason = reason
+        self.retry_after = retry_after
+
+    def _facts(self) -> list[str]:
+        reason = [f"reason: {self.reason}"] if self.reason else []
+        return [*reason, *super()._facts()]
+
+
+class FunctionNotReadyError(ServiceError):
+    """The function is being created, updated, restored or mounted; it did not run. Try later."""
+
+
+class FunctionNotFoundError(ServiceError):
+    """No such function, version or alias in this account and region."""
+
+
+class AccessDeniedError(ServiceError):
+    """The caller may not invoke the function, or its credentials are not valid."""
+
+
+class RecursiveInvocationError(ServiceError):
+    """Lambda's recursive loop detection stopped the call."""
+
+
+class InvalidRequestError(ServiceError):
+    """The service did not accept the request as it is; sending it again will not help."""
+
+
+class RequestTooLargeError(InvalidRequestError):
+    """The service says that the request is too large."""
+
+
+class FunctionConfigurationError(ServiceError):
+    """The function cannot start until its configuration, code, keys or network are mended."""
+
+
+class QuotaExceededError(ServiceError):
+    """An account quota other than concurrency was reached."""
+
+
+class InvocationModeError(ServiceError):
+    """The function does not support this way of being invoked."""
+
+
+class DurableExecutionConflictError(ServiceError):
+    """A durable execution of that name exists with another payload."""
+
+
+class ServiceFaultError(ServiceError):
+    """The service failed, or answered with a code that nobody listed: it may have run."""
+
+    default_executed = Executed.UNKNOWN
+
+
+class OutcomeUnknownError(LambdaInvokeError):
+    """The request was sent and no whole reply came: the function may have run."""
+
+    default_executed = Executed.UNKNOWN
+
+
+class ResponseTimeoutError(OutcomeUnknownError):
+    """No whole reply came within ``timeout`` (or what was left of ``deadline``)."""
+
+
+class ConnectionLostError(OutcomeUnknownError):
+    """The connection broke after the request was sent and before a reply came."""
+
+
+class TruncatedResponseError(OutcomeUnknownError):
+    """The reply broke off before its end."""
+
+
+class AbandonedError(OutcomeUnknownError):
+    """The call was given up by its caller when it may have run: Ctrl-C, a stop, a closed job."""
+
+
+class NotSentError(LambdaInvokeError):
+    """The fan-out ended before this item was sent (again); nothing of it runs."""
+
+
+class FunctionError(LambdaInvokeError):
+    """The function ran, or began to, and failed: a 200 with ``X-Amz-Function-Error``.
+
+    ``error_type`` and ``error_message`` are the remote ones (or None), ``stack_trace`` a tuple of
+    :class:`~lambda_invoke.StackFrame`, outermost first as the runtime sent them, ``cause_error``
+    the remote cause (:class:`~lambda_invoke.RemoteError`) or None, ``raw_payload`` the bytes that
+    came, ``log`` the log tail when it was asked for, ``function_error`` the header's value.
+
+    Subclass it to have a remote type raised as a class of yours, see ``error_types=``.
+    """
+
+    default_executed = Executed.YES
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        remote: RemoteError | None = None,
+        raw_payload: bytes = b"",
+        log: LogTail | None = None,
+        function_error: str = "Unhandled",
+        executed_version: str | None = None,
+        redacted: bool = False,
+        **facts: Any,
+    ) -> None:
+        super().__init__(message, **facts)
+        self.remote = remote
+        self.raw_payload = raw_payload
+        self.log = log
+        self.function_error = function_error
+        self.executed_version = executed_version
+        self.redacted = redacted
+
+    @property
+    def error_type(self) -> str | None:
+        """The remote error's type, as the runtime named it."""
+        return self.remote.error_type if self.remote else None
+
+    @property
+    def error_message(self) -> str | None:
+        """The remote error's message."""
+        return self.remote.error_message if self.remote else None
+
+    @property
+    def stack_trace(self) -> tuple[StackFrame, ...]:
+        """The remote frames, in the order in which the runtime sent them."""
+        return self.remote.stack_trace if self.remote else ()
+
+    @property
+    def cause_error(self) -> RemoteError | None:
+        """The remote error that caused this one."""
+        return self.remote.cause_error if self.remote else None
+
+    def _headline(self) -> str:
+        if self.message:
+            return self.message
+        if self.redacted:
+            return f"{self.error_type or 'error'} (remote message redacted)"
+        message = (self.error_message or "").strip()
+        if self.error_type and message:
+            return f"{self.error_type}: {message}"
+        return self.error_type or message or "the function failed and said nothing"
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if self.redacted or self.remote is None:
+            return text
+        stack = self.remote.format_stack()
+        return f"{text}\n{stack}" if stack else text
+
+
+class HandlerError(FunctionError):
+    """The handler raised."""
+
+
+class FunctionTimeoutError(FunctionError):
+    """The function's own configured timeout passed (not the client's)."""
+
+
+class FunctionOutOfMemoryError(FunctionError):
+    """The function was killed because it used more memory than it has."""
+
+
+class FunctionExitError(FunctionError):
+    """The function's process exited or crashed."""
+
+
+class FunctionInitError(FunctionError):
+    """The function failed before its handler was called; its init code ran."""
+
+
+class FunctionResponseError(FunctionError):
+    """The handler returned something too large or not serialisable."""
+
+
+class PayloadDecodingError(LambdaInvokeError):
+    """The function ran, and its reply is not what was asked for.
+
+    ``path`` leads to the value that did not fit, ``payload`` is the raw reply (never in ``str``).
+    """
+
+    default_executed = Executed.YES
+
+    def __init__(self, message: str = "", *, path: str = "$", payload: bytes = b"", **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.path = path
+        self.payload = payload
+
+
+class DeadlineExceededError(LambdaInvokeError):
+    """The deadline passed while the call was queueing or backing off.
+
+    ``executed`` is that of the last attempt, which is the ``__cause__`` if there was one.
+    """
+
+
+class FanOutError(LambdaInvokeError):
+    """Some items of a fan-out failed; ``report`` has them all. ``executed``: the worst of them."""
+
+    def __init__(self, message: str = "", *, report: FanOutReport[Any], **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.report = report
+
+
+class FanOutInterrupted(_Whole, KeyboardInterrupt):
+    """Ctrl-C in ``fan_out``: nothing new was sent; ``report`` says what is known."""
+
+    def __init__(self, message: str, report: FanOutReport[Any]) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class LambdaInvokeWarning(UserWarning):
+    """The base of the library's warnings."""
+
+
+class DoubleEncodedPayloadWarning(LambdaInvokeWarning):
+    """A ``str`` payload that parses as a JSON object or array: it is sent as a JSON *string*."""
+
+
+class ConcurrencyLimitedWarning(LambdaInvokeWarning):
+    """A handed-over client's connection pool is smaller than the concurrency asked for."""
