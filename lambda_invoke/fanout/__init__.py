@@ -1,0 +1,1 @@
+"""Many invocations at once: bounded, lazy, one outcome per item."""

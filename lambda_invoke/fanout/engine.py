@@ -1,0 +1,170 @@
+"""The engine: asyncio workers that pull calls from a feed and deliver an outcome for each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import attrs
+
+from lambda_invoke.core.plan import Call, given_up, plan
+from lambda_invoke.errors import LambdaInvokeError
+from lambda_invoke.results import Invocation, Outcome
+from lambda_invoke.transports.drive import Clock, drive_async
+from lambda_invoke.transports.threads import was_unsent
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+    from contextvars import Context
+
+    from lambda_invoke.core.transport import AsyncTransport
+
+T = TypeVar("T")
+
+
+@attrs.frozen
+class Item(Generic[T]):
+    """One item of a job: its place, what the caller gave, and the call that was made of it."""
+
+    index: int
+    payload: Any = attrs.field(repr=False)
+    call: Call[Invocation[T]]
+
+    def failed(self, error: LambdaInvokeError) -> Outcome[T]:
+        """The outcome of an item that failed."""
+        return Outcome(self.index, self.call.request.display, self.payload, error=error)
+
+
+STOP_POLL_SECONDS = 0.05
+GRACE_SECONDS = 0.25
+"""After the job's deadline, a send that does not keep to it by itself is given up."""
+
+
+class Engine(Generic[T]):
+    """Up to ``concurrency`` workers on one event loop.
+
+    Everything but ``offer`` runs on that loop, on which ``call`` runs a function from any thread.
+    ``deliver`` is called with each outcome as it comes. The engine watches ``stop`` and ``expires``
+    by itself, whatever the caller is busy with; ``ended`` is called when one of them ends the job.
+    """
+
+    def __init__(
+        self,
+        transport: AsyncTransport,
+        *,
+        concurrency: int,
+        deliver: Callable[[Outcome[T]], None],
+        ended: Callable[[], None],
+        call: Callable[..., None],
+        context: Context,
+        clock: Clock,
+        expires: float | None,
+        stop: threading.Event | None,
+    ) -> None:
+        self._transport = transport
+        self._concurrency = concurrency
+        self._deliver = deliver
+        self._ended = ended
+        self._call = call
+        self._context = context
+        self._clock = clock
+        self._sleep = clock.async_sleep or asyncio.sleep
+        self._expires = expires
+        self._stop = stop
+        self._feed: deque[Item[T]] = deque()
+        self._parked: deque[asyncio.Future[None]] = deque()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._watch: asyncio.TimerHandle | None = None
+        self._closed = False
+        self._woken = False
+
+    def offer(self, item: Item[T]) -> None:
+        """Hand an item over, from any thread."""
+        self._feed.append(item)
+        # While the loop has not looked yet, it will see this one too: one wake-up for many items.
+        if not self._woken:
+            self._woken = True
+            self._call(self._wake)
+
+    def close(self) -> None:
+        """Send nothing more: what is not sent is delivered as such, what is in flight is given up."""
+        self._closed = True
+        if self._watch is not None:
+            self._watch.cancel()
+        for worker in list(self._workers):
+            worker.cancel()
+        self._refuse()
+
+    def _refuse(self) -> None:
+        while self._feed:
+            item = self._feed.popleft()
+            self._deliver(item.failed(given_up(item.call, self._clock.now())))
+
+    def _wake(self) -> None:
+        """A worker is woken, or started while there is room, for each item."""
+        self._woken = False
+        if self._closed:
+            self._refuse()
+            return
+        if self._watch is None:
+            self._look()
+        for _ in range(len(self._feed)):
+            if not self._wake_one():
+                if len(self._workers) >= self._concurrency:
+                    break
+                worker = asyncio.get_running_loop().create_task(self._work(), context=self._context.copy())
+                self._workers.add(worker)
+                worker.add_done_callback(self._workers.discard)
+
+    def _look(self) -> None:
+        """End the job if its stop or deadline came, and look again when it may have."""
+        late = None if self._expires is None else self._expires + GRACE_SECONDS - self._clock.now()
+        if (self._stop is not None and self._stop.is_set()) or (late is not None and late <= 0):
+            self.close()
+            self._ended()
+            return
+        waits = [] if self._stop is None else [STOP_POLL_SECONDS]
+        waits += [] if late is None else [late]
+        if waits:
+            self._watch = asyncio.get_running_loop().call_later(min(waits), self._look)
+
+    def _wake_one(self) -> bool:
+        while self._parked:
+            waiter = self._parked.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return True
+        return False
+
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            while not self._feed:
+                waiter = loop.create_future()
+                self._parked.append(waiter)
+                await waiter
+            item = self._feed.popleft()
+            call = item.call
+            try:
+                invocation = await drive_async(
+                    plan(call, now=self._clock.now, random=self._clock.random),
+                    self._transport,
+                    call.request,
+                    self._sleep,
+                )
+            except LambdaInvokeError as error:
+                self._deliver(item.failed(error))
+            except asyncio.CancelledError as cancelled:
+                unsent = was_unsent(cancelled)
+                self._deliver(item.failed(given_up(call, self._clock.now(), unsent=unsent)))
+                raise
+            except Exception as error:  # noqa: BLE001 - an interceptor's own, a defect: this item's alone
+                why = f"{type(error).__name__} was raised in the middle of the call"
+                broken = given_up(call, self._clock.now(), why=why)
+                broken.__cause__ = error
+                self._deliver(item.failed(broken))
+            else:
+                self._deliver(Outcome(item.index, call.request.display, item.payload, invocation))
+            del item, call
