@@ -1,0 +1,1 @@
+"""Tests against recorded replies, run by a nox session of their own."""

@@ -1,0 +1,80 @@
+"""What type checkers make of the public names: mypy fails where a pin does not hold.
+
+Never imported; `nox -s typing` checks it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Literal, TypedDict, assert_type
+
+import attrs
+
+from lambda_invoke import (
+    Accepted,
+    DryRun,
+    FanOutReport,
+    FunctionConfiguration,
+    Invocation,
+    LambdaClient,
+    LambdaFunction,
+    MapIterator,
+    Outcome,
+    RetryPolicy,
+)
+
+
+@attrs.frozen
+class Ask:
+    day: dt.date
+
+
+@attrs.frozen
+class Report:
+    title: str
+
+
+class Row(TypedDict):
+    id: int
+
+
+def pins(client: LambdaClient) -> None:
+    assert_type(client.invoke("f"), Invocation[Any])
+    assert_type(client.invoke("f", {"a": 1}, response=Report), Invocation[Report])
+    assert_type(client.invoke("f", response=Report).value, Report)
+    assert_type(client.invoke("f", response=Report | None).value, Report | None)
+    assert_type(client.invoke("f", response=list[Report]).value, list[Report])
+    assert_type(client.invoke("f", response=dict[str, list[Row]]).value, dict[str, list[Row]])
+    assert_type(client.invoke("f", response=Literal["a", "b"]).value, Literal["a", "b"])
+    assert_type(client.invoke("f", response=bytes, timeout=3, idempotent=True).value, bytes)
+    assert_type(client.invoke_event("f", Ask(dt.date.min)), Accepted)
+    assert_type(client.dry_run("f"), DryRun)
+
+    fn = client.function("reports:prod", request=Ask, response=Report)
+    assert_type(fn, LambdaFunction[Ask, Report])
+    assert_type(fn(Ask(dt.date.min)), Report)
+    assert_type(fn.invoke(Ask(dt.date.min)), Invocation[Report])
+    assert_type(fn.event(Ask(dt.date.min)), Accepted)
+    assert_type(fn.dry_run(), DryRun)
+    assert_type(fn.map([Ask(dt.date.min)]), MapIterator[Report])
+    assert_type(fn.fan_out([Ask(dt.date.min)]).values(), list[Report])
+    assert_type(fn.with_options(retry=RetryPolicy.never()), LambdaFunction[Ask, Report])
+    fn("not an Ask")  # type: ignore[arg-type]
+    fn.map(["not an Ask"])  # type: ignore[list-item]
+
+    assert_type(client.function("f"), LambdaFunction[Any, Any])
+    assert_type(client.function("f", response=Report | None), LambdaFunction[Any, Report | None])
+    assert_type(client.function("f", request=Ask), LambdaFunction[Ask, Any])
+    assert_type(LambdaFunction.from_env("F", client, response=Report), LambdaFunction[Any, Report])
+
+    for outcome in client.map("f", [1], response=Report, ordered=True):
+        assert_type(outcome, Outcome[Report])
+        assert_type(outcome.value, Report)
+    assert_type(client.fan_out("f", [1]), FanOutReport[Any])
+    assert_type(client.fan_out("f", [1], response=Report, progress=True).values(), list[Report])
+    assert_type(next(client.list_functions()), FunctionConfiguration)
+
+    client.invoke("f", respones=Report)  # type: ignore[call-overload]
+    client.invoke(17)  # type: ignore[call-overload]
+    with client as same:
+        assert_type(same, LambdaClient)
