@@ -1,0 +1,27 @@
+"""Lambda on this machine: the caller's real handlers behind an endpoint that any AWS SDK can talk to.
+
+::
+
+    from lambda_invoke.local import LocalLambda
+
+    with LocalLambda({"hello": "app.py:handler"}) as local:
+        print(local.client().invoke("hello", {"name": "you"}).value)
+
+Handlers run in worker processes under awslambdaric, AWS's own runtime client, so that events,
+contexts, error payloads and stack traces are AWS's own. What it does not serve (durable executions,
+response streaming, destinations, the writing part of the control plane) it refuses by name.
+"""
+
+from lambda_invoke.local.function import Function, FunctionStats, Handler, InvocationRecord, LocalLambdaError
+from lambda_invoke.local.server import LocalLambda
+from lambda_invoke.local.signature import LocalCredentials
+
+__all__ = [
+    "Function",
+    "FunctionStats",
+    "Handler",
+    "InvocationRecord",
+    "LocalCredentials",
+    "LocalLambda",
+    "LocalLambdaError",
+]

@@ -1,0 +1,223 @@
+"""Lambda's API as the endpoint serves it: who may call, what is asked for, and Invoke."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import logging
+import re
+import secrets
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote
+
+from lambda_invoke.local import log
+from lambda_invoke.local.faults import ServiceFault, invalid_content, invalid_parameter, too_large
+from lambda_invoke.local.http import LOOPBACK, HttpRequest, HttpResponse, comes_from_a_browser
+from lambda_invoke.local.outcome import Invocation
+
+if TYPE_CHECKING:
+    from lambda_invoke.local.control_plane import ControlPlane
+    from lambda_invoke.local.events import EventQueue
+    from lambda_invoke.local.executor import Executor
+    from lambda_invoke.local.registry import Deployment, Registry, Target
+    from lambda_invoke.local.signature import Verifier
+
+logger = logging.getLogger("lambda_invoke.local")
+
+MAX_REQUEST_BYTES = 6_291_456
+"""AWS quota, 2026-11: the payload of a RequestResponse."""
+MAX_EVENT_BYTES = 1_048_576
+"""AWS quota, 2026-11: the payload of an Event (256 KB until October 2025)."""
+MAX_CLIENT_CONTEXT_BYTES = 3_583
+"""AWS quota, 2026-11: the client context, as base64."""
+
+_API = "/2015-03-31/functions"
+_SERVED = (
+    "Invoke, ListFunctions, GetFunction, GetFunctionConfiguration, ListVersionsByFunction, ListAliases "
+    "and GetAlias"
+)
+_TENANT_ID = re.compile(r"[a-zA-Z0-9._:/=+\-@ ]{1,256}")
+
+
+class Api:
+    """Answers requests; ``port`` is set once it is known."""
+
+    def __init__(
+        self,
+        verifier: Verifier,
+        registry: Registry,
+        control_plane: ControlPlane,
+        executor: Executor,
+        events: EventQueue,
+    ) -> None:
+        self._verifier = verifier
+        self._registry = registry
+        self._control_plane = control_plane
+        self._executor = executor
+        self._events = events
+        self.port = 0
+
+    async def handle(self, request: HttpRequest) -> HttpResponse:
+        """Answer one request; a refusal is an answer too."""
+        request_id = str(uuid.uuid4())
+        try:
+            self._admit(request)
+            return await self._route(request, request_id)
+        except ServiceFault as fault:
+            return fault.response(request_id)
+        except Exception:
+            logger.exception("the local endpoint failed")
+            message = "The local endpoint failed; its log has the traceback."
+            return ServiceFault(500, "ServiceException", message).response(request_id)
+
+    def _admit(self, request: HttpRequest) -> None:
+        """Keep out all but the holder of the key: other users, web pages, names rebound to loopback."""
+        if comes_from_a_browser(request):
+            raise ServiceFault(403, "AccessDeniedException", "This endpoint does not answer web pages.")
+        if request.headers.get("host") not in (f"{LOOPBACK}:{self.port}", f"localhost:{self.port}"):
+            raise ServiceFault(
+                403, "AccessDeniedException", "This endpoint does not answer to that host name."
+            )
+        if request.body_size > MAX_REQUEST_BYTES:
+            raise too_large(MAX_REQUEST_BYTES)
+        self._verifier.verify(request, time.time())
+
+    async def _route(self, request: HttpRequest, request_id: str) -> HttpResponse:
+        query = dict(parse_qsl(request.query, keep_blank_values=True))
+        if not request.path.startswith(_API):
+            raise _not_served(request)
+        segments = [unquote(segment) for segment in request.path.removeprefix(_API).split("/")[1:] if segment]
+        control = self._control_plane
+        match request.method, segments:
+            case "POST", [name, "invocations"]:
+                return await self._invoke(
+                    request, self._registry.resolve(name, query.get("Qualifier")), request_id
+                )
+            case "GET", []:
+                answer = control.list_functions(query)
+            case "GET", [name]:
+                answer = control.get_function(name, query)
+            case "GET", [name, "configuration"]:
+                answer = control.get_configuration(name, query)
+            case "GET", [name, "versions"]:
+                answer = control.list_versions(name, query)
+            case "GET", [name, "aliases"]:
+                answer = control.list_aliases(name, query)
+            case "GET", [name, "aliases", alias]:
+                answer = control.get_alias(name, alias)
+            case _:
+                raise _not_served(request)
+        headers = {"Content-Type": "application/json", "x-amzn-RequestId": request_id}
+        return HttpResponse(200, headers, json.dumps(answer).encode())
+
+    async def _invoke(self, request: HttpRequest, target: Target, request_id: str) -> HttpResponse:
+        kind = request.headers.get("x-amz-invocation-type", "RequestResponse")
+        if kind not in ("RequestResponse", "Event", "DryRun"):
+            raise invalid_parameter(f"Invocation type '{kind}' is not one of RequestResponse, Event, DryRun")
+        log_type = request.headers.get("x-amz-log-type", "None")
+        if log_type not in ("None", "Tail"):
+            raise invalid_parameter(f"Log type '{log_type}' is not one of None, Tail")
+        invocation = _invocation(request, target, request_id, kind)
+        deployment = target.deployment
+        headers = {"x-amzn-RequestId": request_id, "X-Amzn-Trace-Id": _public_trace(invocation.trace_id)}
+        if kind == "DryRun":
+            return HttpResponse(204, {**headers, "X-Amz-Executed-Version": deployment.version})
+        if kind == "Event":
+            self._events.submit(deployment, invocation)
+            return HttpResponse(202, headers)
+        return await self._execute(deployment, invocation, headers, tail=log_type == "Tail")
+
+    async def _execute(
+        self, deployment: Deployment, invocation: Invocation, headers: dict[str, str], *, tail: bool
+    ) -> HttpResponse:
+        execution = await self._executor.execute(deployment, invocation)
+        headers = {
+            "Content-Type": "application/json",
+            **headers,
+            "X-Amz-Executed-Version": deployment.version,
+        }
+        if execution.verdict.failed:
+            headers["X-Amz-Function-Error"] = "Unhandled"
+        if tail:
+            headers["X-Amz-Log-Result"] = log.tail(execution.log)
+        return HttpResponse(200, headers, execution.verdict.payload)
+
+
+def _invocation(request: HttpRequest, target: Target, request_id: str, kind: str) -> Invocation:
+    if kind == "Event" and request.body_size > MAX_EVENT_BYTES:
+        raise too_large(MAX_EVENT_BYTES)
+    if "x-amz-durable-execution-name" in request.headers:
+        raise invalid_parameter("The local endpoint does not serve durable executions.")
+    tenant_id = request.headers.get("x-amz-tenant-id")
+    if tenant_id is not None and not _TENANT_ID.fullmatch(tenant_id):
+        raise invalid_parameter("The tenant id is not 1 to 256 of the characters that Lambda allows.")
+    context = request.headers.get("x-amz-client-context")
+    return Invocation(
+        request_id=request_id,
+        invoked_arn=target.invoked_arn,
+        payload=_checked_json(request.body) if request.body else b"{}",  # Lambda's event for no payload
+        invocation_type=kind,
+        trace_id=request.headers.get("x-amzn-trace-id") or _new_trace(),
+        # Only a synchronous invocation gets it ("ClientContext" of Invoke).
+        client_context=_client_context(context) if context and kind == "RequestResponse" else None,
+        tenant_id=tenant_id,
+    )
+
+
+def _checked_json(body: bytes) -> bytes:
+    try:
+        json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise invalid_content(
+            f"Could not parse request body into json: Could not parse payload into json: {_reason(error)}"
+        ) from error
+    return body
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _reason(error: Exception) -> str:
+    """What was wrong and where, without what the payload holds."""
+    match error:
+        case json.JSONDecodeError():
+            return f"{error.msg} at line: {error.lineno}, column: {error.colno}"
+        case UnicodeDecodeError():
+            return f"Invalid UTF-8 at byte {error.start}"
+        case RecursionError():
+            return "nested too deeply"
+        case _:
+            return str(error)
+
+
+def _client_context(text: str) -> str:
+    if len(text) > MAX_CLIENT_CONTEXT_BYTES:
+        raise invalid_content(f"Client context must be no more than {MAX_CLIENT_CONTEXT_BYTES} bytes.")
+    try:
+        context = json.loads(base64.b64decode(text, validate=True))
+    except (ValueError, binascii.Error) as error:
+        raise invalid_content("Client context must be a valid Base64-encoded JSON object.") from error
+    if not isinstance(context, dict):
+        raise invalid_content("Client context must be a valid Base64-encoded JSON object.")
+    return json.dumps(context)
+
+
+def _new_trace() -> str:
+    return f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)};Parent={secrets.token_hex(8)};Sampled=0"
+
+
+def _public_trace(trace_id: str) -> str:
+    """The trace header of the reply: the root and whether it is sampled."""
+    kept = [part for part in trace_id.split(";") if part.lower().startswith(("root=", "sampled="))]
+    return ";".join(kept) or trace_id
+
+
+def _not_served(request: HttpRequest) -> ServiceFault:
+    message = (
+        f"lambda_invoke.local does not serve {request.method} {unquote(request.path)}. It serves {_SERVED}."
+    )
+    return ServiceFault(501, "NotImplementedException", message)

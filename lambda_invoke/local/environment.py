@@ -1,0 +1,231 @@
+"""One execution environment, as Lambda calls it: a worker process, its Runtime API and its log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import sys
+import tempfile
+import time
+from typing import TYPE_CHECKING, BinaryIO
+
+from lambda_invoke.local import log, memory
+from lambda_invoke.local.outcome import (
+    Answered,
+    Exited,
+    InitOutcome,
+    Invocation,
+    Outcome,
+    OutOfMemory,
+    Ready,
+    TimedOut,
+)
+from lambda_invoke.local.process import WorkerProcess
+from lambda_invoke.local.runtime_api import RuntimeApi
+
+if TYPE_CHECKING:
+    from lambda_invoke.local.registry import Deployment
+
+_NOT_INHERITED = ("AWS_", "BOTO_", "_X_AMZN_", "_HANDLER", "_LAMBDA_", "LAMBDA_")
+"""The developer's credentials, profiles and endpoints are not the function's."""
+
+
+def worker_configuration(deployment: Deployment, path: list[str], runtime_client: str) -> BinaryIO:
+    """What ``worker/bootstrap.py`` reads from standard input: a file without a name, which leaves nothing."""
+    source = deployment.source
+    first = [source.first_path] if source.first_path else []
+    last = [source.last_path] if source.last_path and source.last_path not in path else []
+    configuration = {
+        "path": [*first, *path, *last],
+        "handler": source.name,
+        "nested": source.nested,
+        "pickled": source.pickled,
+        "runtime_client": runtime_client,
+    }
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed when the endpoint stops
+    file.write(json.dumps(configuration).encode())
+    file.flush()
+    return file
+
+
+def worker_environment(deployment: Deployment, inherited: dict[str, str], region_name: str) -> dict[str, str]:
+    """The worker's environment variables, but for the Runtime API's address.
+
+    Source: "Defined runtime environment variables", AWS Lambda developer guide, 2026-11. There are
+    no credentials, and none can be found: the function gets some by its ``environment``.
+    """
+    function, name, version = deployment.function, deployment.function_name, deployment.version
+    kept = {name: value for name, value in inherited.items() if not name.startswith(_NOT_INHERITED)}
+    no_proxy = ",".join(filter(None, (kept.get("NO_PROXY") or kept.get("no_proxy"), "127.0.0.1")))
+    return {
+        **kept,
+        "NO_PROXY": no_proxy,  # the Runtime API is on loopback
+        "no_proxy": no_proxy,
+        "AWS_REGION": region_name,
+        "AWS_DEFAULT_REGION": region_name,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "TZ": ":UTC",
+        **function.environment,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}",
+        "AWS_LAMBDA_FUNCTION_NAME": name,
+        "AWS_LAMBDA_FUNCTION_VERSION": version,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": f"{time.strftime('%Y/%m/%d')}/[{version}]{secrets.token_hex(16)}",
+        "LAMBDA_TASK_ROOT": deployment.source.task_root,
+        "_HANDLER": deployment.source.name,
+    }
+
+
+class Environment:
+    """Runs one invocation at a time for one version of a function, and for one tenant.
+
+    ``invoke`` may be called again as soon as the last answer came, though the worker may not have
+    asked for more yet. After any outcome but an answer the environment is spent.
+    """
+
+    def __init__(self, deployment: Deployment, tenant_id: str | None) -> None:
+        self.deployment = deployment
+        self.tenant_id = tenant_id
+        self.log = log.EnvironmentLog()
+        self.idle_since = 0.0
+        self.peak_memory_bytes = 0
+        self._api = RuntimeApi(self)
+        self._process: WorkerProcess | None = None
+        self._waiting: asyncio.Queue[Invocation] = asyncio.Queue()
+        self._invocation: Invocation | None = None
+        self._init: asyncio.Future[InitOutcome] = asyncio.get_running_loop().create_future()
+        self._outcome: asyncio.Future[Outcome] | None = None
+        self._exit_code: int | None = None
+        self._timeout = 0.0
+        self._delivered_at: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._out_of_memory = False
+        self.started_at = 0.0
+        self.duration = 0.0
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process runs."""
+        return self._process is not None and self._exit_code is None
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id, once it was started."""
+        return None if self._process is None else self._process.pid
+
+    async def initialise(
+        self, configuration: BinaryIO, variables: dict[str, str], limit: float
+    ) -> InitOutcome:
+        """Start the worker, and wait until it asks for its first invocation or ``limit`` seconds passed."""
+        address = await self._api.start()
+        self.started_at = time.perf_counter()
+        self._process = WorkerProcess(
+            configuration,
+            {**variables, "AWS_LAMBDA_RUNTIME_API": address},
+            self.deployment.source.task_root,
+            self.log.write,
+            self._exited,
+        )
+        try:
+            async with asyncio.timeout(limit):
+                outcome = await self._init
+        except TimeoutError:
+            outcome = TimedOut(limit)
+        self.duration = time.perf_counter() - self.started_at
+        if not isinstance(outcome, Ready):
+            await self.close()
+        return outcome
+
+    async def invoke(self, invocation: Invocation, limit: float) -> Outcome:
+        """Run one invocation, for at most ``limit`` seconds from when it was handed over."""
+        if self._process is None or self._exit_code is not None:
+            return Exited(self._exit_code or 0, delivered=False)
+        self._outcome = asyncio.get_running_loop().create_future()
+        self._timeout = limit
+        self._invocation = invocation
+        self._waiting.put_nowait(invocation)
+        outcome = await self._outcome
+        delivered_at = time.perf_counter() if self._delivered_at is None else self._delivered_at
+        self.duration = time.perf_counter() - delivered_at
+        self._forget()
+        if not isinstance(outcome, Answered):
+            await self.close()
+            return outcome
+        self._process.drain()
+        self.measure(memory.resident_bytes([self._process.pid]).get(self._process.pid, 0))
+        if self._out_of_memory:
+            await self.close()
+            return OutOfMemory()
+        return outcome
+
+    def _forget(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._invocation = self._outcome = self._timer = self._delivered_at = None
+
+    def measure(self, resident: int) -> None:
+        """Take a sample of the tree's resident memory in bytes; over the function's memory it is killed."""
+        if self._process is None or not self.alive:
+            return
+        self.peak_memory_bytes = max(self.peak_memory_bytes, resident, memory.peak_bytes(self._process.pid))
+        if self.peak_memory_bytes > self.deployment.function.memory_size * memory.BYTES_PER_MB:
+            self._out_of_memory = True
+            self._process.kill()
+
+    @property
+    def max_memory_used(self) -> int:
+        """The most memory so far in MB, as REPORT has it: never over what the function has."""
+        used = -(-self.peak_memory_bytes // memory.BYTES_PER_MB)
+        return min(used, self.deployment.function.memory_size)
+
+    async def close(self) -> None:
+        """Kill the worker with all that it started, and wait until it is gone."""
+        if self._process is not None:
+            self._process.kill()
+            await self._process.exited.wait()
+        await self._api.close()
+
+    async def next_invocation(self) -> tuple[Invocation, int]:
+        """The Runtime API's /next."""
+        if not self._init.done():
+            self._init.set_result(Ready())
+        invocation = await self._waiting.get()
+        assert self._process is not None
+        self._process.drain()  # what it printed before is not this invocation's
+        self.log.line(log.start_line(invocation.request_id, self.deployment.version))
+        self._delivered_at = time.perf_counter()
+        self._timer = asyncio.get_running_loop().call_later(
+            self._timeout, self._settle, TimedOut(self._timeout)
+        )
+        return invocation, int((time.time() + self._timeout) * 1000)
+
+    def answered(self, request_id: str, answer: Answered) -> bool:
+        """The Runtime API's /response and /error."""
+        if self._invocation is None or self._invocation.request_id != request_id:
+            return False
+        return self._settle(answer)
+
+    def init_failed(self, error: Answered) -> None:
+        """The Runtime API's /init/error."""
+        if not self._init.done():
+            self._init.set_result(error)
+
+    def _settle(self, outcome: Outcome) -> bool:
+        if self._outcome is None or self._outcome.done():
+            return False
+        self._outcome.set_result(outcome)
+        return True
+
+    def _exited(self, code: int) -> None:
+        self._exit_code = code
+        delivered = self._delivered_at is not None
+        ended = OutOfMemory() if self._out_of_memory else Exited(code, delivered)
+        if not self._init.done():
+            self._init.set_result(ended)
+        self._settle(ended)

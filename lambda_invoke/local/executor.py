@@ -1,0 +1,224 @@
+"""Runs one invocation from admission to Lambda's verdict: cold or warm, with both phases of an init."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import TYPE_CHECKING
+
+import attrs
+
+from lambda_invoke.local import log
+from lambda_invoke.local.faults import Throttled
+from lambda_invoke.local.function import InvocationRecord
+from lambda_invoke.local.outcome import (
+    Answered,
+    Exited,
+    InitOutcome,
+    Ready,
+    TimedOut,
+    Verdict,
+    judge,
+    remote_error_type,
+)
+from lambda_invoke.local.stats import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lambda_invoke.local.environment import Environment
+    from lambda_invoke.local.outcome import Invocation, Outcome
+    from lambda_invoke.local.pool import Pool
+    from lambda_invoke.local.registry import Deployment, Registry
+
+logger = logging.getLogger("lambda_invoke.local")
+
+_KEPT_LOGS = 200
+"""Invocations of a function whose logs are kept for ``LocalLambda.logs``."""
+
+
+@attrs.frozen
+class Execution:
+    """What an invocation came to. Durations in seconds, memory in MB."""
+
+    verdict: Verdict
+    log: bytes = attrs.field(repr=False)
+    duration: float
+    init_duration: float | None
+    max_memory_used: int
+
+
+@attrs.frozen
+class _Started:
+    """An environment for one invocation. ``spent`` is what its init took of the function's timeout."""
+
+    environment: Environment
+    init: InitOutcome = attrs.field(factory=Ready)
+    init_duration: float | None = None
+    spent: float = 0.0
+
+
+class Executor:
+    """Executes invocations on a pool's environments. Used on one event loop."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        pool: Pool,
+        *,
+        init_timeout: float,
+        on_invocation: Callable[[InvocationRecord], object] | None,
+    ) -> None:
+        self._pool = pool
+        self._init_timeout = init_timeout
+        self._on_invocation = on_invocation
+        self.tallies = {name: Tally() for name in registry}
+        self.logs: dict[str, deque[bytes]] = {name: deque(maxlen=_KEPT_LOGS) for name in registry}
+
+    async def execute(self, deployment: Deployment, invocation: Invocation) -> Execution:
+        """Run it.
+
+        Raises:
+            Throttled: a concurrency limit is reached; it did not run.
+        """
+        name = deployment.function_name
+        tally = self.tallies[name]
+        try:
+            with self._pool.admission(name):
+                tally.began()
+                failed = True
+                try:
+                    execution = await self._run(deployment, invocation)
+                    failed = execution.verdict.failed
+                finally:
+                    tally.ended(failed=failed)
+        except Throttled:
+            tally.throttled()
+            self._observe(
+                InvocationRecord(
+                    name,
+                    deployment.version,
+                    invocation.request_id,
+                    invocation.invocation_type,
+                    "throttled",
+                    invocation.attempt,
+                    "TooManyRequestsException",
+                )
+            )
+            raise
+        self.logs[name].append(execution.log)
+        self._observe(_record(deployment, invocation, execution))
+        return execution
+
+    def _observe(self, record: InvocationRecord) -> None:
+        if self._on_invocation is None:
+            return
+        try:
+            self._on_invocation(record)
+        except Exception:
+            logger.exception("on_invocation raised")
+
+    async def _run(self, deployment: Deployment, invocation: Invocation) -> Execution:
+        while True:
+            warm = self._pool.take(deployment, invocation.tenant_id)
+            started = _Started(warm) if warm is not None else await self._cold_start(deployment, invocation)
+            if not isinstance(started.init, Ready):
+                return self._failed_init(started, started.init, invocation)
+            timeout = deployment.function.timeout - started.spent
+            outcome = await started.environment.invoke(invocation, max(timeout, 0.0))
+            await self._pool.release(started.environment)
+            if warm is None or not isinstance(outcome, Exited) or outcome.delivered:
+                return self._finish(started, outcome, invocation)
+            # An idle worker had ended; the invocation did not run, so that it goes to another.
+
+    async def _cold_start(self, deployment: Deployment, invocation: Invocation) -> _Started:
+        """Start an environment; an init that fails is done once more, as part of the invocation.
+
+        Source: "Lambda execution environment lifecycle", AWS Lambda developer guide, 2026-11: the
+        init phase has 10 seconds; when it fails, Lambda runs it again at the invocation, within
+        the function's own timeout.
+        """
+        earlier = b""
+        timeout = deployment.function.timeout
+        for phase, limit in (("init", self._init_timeout), ("invoke", timeout)):
+            self.tallies[deployment.function_name].cold_start()
+            environment, outcome = await self._pool.launch(deployment, invocation.tenant_id, limit, earlier)
+            if isinstance(outcome, Ready):
+                if phase == "init":
+                    return _Started(environment, outcome, init_duration=environment.duration)
+                return _Started(environment, outcome, spent=environment.duration)
+            status = "timeout" if isinstance(outcome, TimedOut) else "error"
+            kind = _init_error_type(outcome, invocation)
+            environment.log.line(log.init_report_line(environment.duration, phase, status, kind))
+            earlier = environment.log.take()
+        environment.log.write(earlier)
+        return _Started(environment, outcome, spent=environment.duration)
+
+    def _failed_init(self, started: _Started, outcome: Outcome, invocation: Invocation) -> Execution:
+        environment = started.environment
+        verdict = judge(outcome, invocation.request_id)
+        if verdict.status is None:
+            verdict = attrs.evolve(verdict, status="error", error_type=_init_error_type(outcome, invocation))
+        environment.log.line(log.start_line(invocation.request_id, environment.deployment.version))
+        return self._execution(started, verdict, started.spent, invocation)
+
+    def _finish(self, started: _Started, outcome: Outcome, invocation: Invocation) -> Execution:
+        timeout = started.environment.deployment.function.timeout
+        duration = started.spent + started.environment.duration
+        if isinstance(outcome, TimedOut):
+            outcome, duration = TimedOut(timeout), timeout
+        return self._execution(started, judge(outcome, invocation.request_id), duration, invocation)
+
+    def _execution(
+        self, started: _Started, verdict: Verdict, duration: float, invocation: Invocation
+    ) -> Execution:
+        environment = started.environment
+        function = environment.deployment.function
+        memory = (
+            function.memory_size
+            if verdict.error_type == "Runtime.OutOfMemory"
+            else environment.max_memory_used
+        )
+        lines = [
+            *verdict.log_lines,
+            log.end_line(invocation.request_id),
+            log.report_line(
+                invocation.request_id,
+                duration,
+                function.memory_size,
+                memory,
+                init_duration=started.init_duration,
+                status=verdict.status,
+                error_type=verdict.error_type,
+            ),
+        ]
+        for line in lines:
+            environment.log.line(line)
+        return Execution(verdict, environment.log.take(), duration, started.init_duration, memory)
+
+
+def _init_error_type(outcome: InitOutcome, invocation: Invocation) -> str | None:
+    match outcome:
+        case Answered(payload=payload):
+            return remote_error_type(payload)
+        case Ready():
+            return None
+        case _:
+            return judge(outcome, invocation.request_id).error_type
+
+
+def _record(deployment: Deployment, invocation: Invocation, execution: Execution) -> InvocationRecord:
+    failed = execution.verdict.failed
+    return InvocationRecord(
+        deployment.function_name,
+        deployment.version,
+        invocation.request_id,
+        invocation.invocation_type,
+        "failed" if failed else "succeeded",
+        invocation.attempt,
+        remote_error_type(execution.verdict.payload) if failed else None,
+        execution.duration,
+        execution.init_duration,
+        execution.max_memory_used,
+        execution.log.decode("utf-8", "replace"),
+    )

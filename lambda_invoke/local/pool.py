@@ -1,0 +1,169 @@
+"""The execution environments of one endpoint: admission, reuse, expiry, and a watch on their memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, BinaryIO
+
+import attrs
+
+from lambda_invoke.local import memory
+from lambda_invoke.local.environment import Environment, worker_configuration, worker_environment
+from lambda_invoke.local.faults import Throttled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lambda_invoke.local.outcome import InitOutcome
+    from lambda_invoke.local.registry import Deployment, Registry
+
+_WATCH_SECONDS = 0.05
+_WATCH_SECONDS_WITHOUT_PROC = 0.5
+_IDLE_CHECK_SECONDS = 1.0
+
+
+@attrs.frozen
+class WorkerSettings:
+    """How workers are started: ``idle_timeout`` in seconds; ``path`` is the parent's ``sys.path``."""
+
+    concurrency_limit: int
+    idle_timeout: float
+    runtime_client: str
+    path: list[str]
+    variables: dict[str, str] = attrs.field(repr=False)
+
+
+class Pool:
+    """One process per concurrent invocation, the most recently used first. Used on one event loop."""
+
+    def __init__(self, registry: Registry, settings: WorkerSettings) -> None:
+        self._registry = registry
+        self._settings = settings
+        reserved = sum(registry.function(name).reserved_concurrency or 0 for name in registry)
+        self._unreserved = settings.concurrency_limit - reserved
+        self._in_flight: Counter[str] = Counter()
+        self._unreserved_in_flight = 0
+        self._idle: list[Environment] = []
+        self._active: set[Environment] = set()
+        self._starts = asyncio.Semaphore(max(2, os.cpu_count() or 2))
+        self._configurations: dict[Deployment, BinaryIO] = {}
+        self._work = asyncio.Event()
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Begin to watch."""
+        self._watcher = asyncio.create_task(self._watch(), name="lambda-invoke-local-watch")
+
+    @contextlib.contextmanager
+    def admission(self, name: str) -> Iterator[None]:
+        """Count one invocation of the function while it runs.
+
+        Raises:
+            Throttled: the function's reserved concurrency, or the endpoint's limit, is used up.
+        """
+        reserved = self._registry.function(name).reserved_concurrency
+        if reserved is not None and self._in_flight[name] >= reserved:
+            raise Throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
+        if reserved is None and self._unreserved_in_flight >= self._unreserved:
+            raise Throttled("ConcurrentInvocationLimitExceeded")
+        self._in_flight[name] += 1
+        self._unreserved_in_flight += reserved is None
+        try:
+            yield
+        finally:
+            self._in_flight[name] -= 1
+            self._unreserved_in_flight -= reserved is None
+
+    def take(self, deployment: Deployment, tenant_id: str | None) -> Environment | None:
+        """An idle environment of the deployment and tenant, or None."""
+        for environment in reversed(self._idle):
+            if environment.deployment is deployment and environment.tenant_id == tenant_id:
+                self._idle.remove(environment)
+                self._activate(environment)
+                return environment
+        return None
+
+    async def launch(
+        self, deployment: Deployment, tenant_id: str | None, limit: float, earlier_log: bytes
+    ) -> tuple[Environment, InitOutcome]:
+        """Start a new environment and initialise it for at most ``limit`` seconds."""
+        async with self._starts:
+            while self._idle and len(self._idle) + len(self._active) >= self._settings.concurrency_limit:
+                await self._idle.pop(0).close()
+            environment = Environment(deployment, tenant_id)
+            environment.log.write(earlier_log)
+            self._activate(environment)
+            variables = worker_environment(deployment, self._settings.variables, self._registry.region_name)
+            try:
+                outcome = await environment.initialise(self._configuration(deployment), variables, limit)
+            finally:
+                if not environment.alive:
+                    self._active.discard(environment)
+                    await environment.close()
+        return environment, outcome
+
+    def _configuration(self, deployment: Deployment) -> BinaryIO:
+        if deployment not in self._configurations:
+            self._configurations[deployment] = worker_configuration(
+                deployment, self._settings.path, self._settings.runtime_client
+            )
+        return self._configurations[deployment]
+
+    def _activate(self, environment: Environment) -> None:
+        self._active.add(environment)
+        self._work.set()
+
+    async def release(self, environment: Environment) -> None:
+        """Take an environment back; one that is spent is closed."""
+        self._active.discard(environment)
+        if environment.alive:
+            environment.idle_since = time.monotonic()
+            self._idle.append(environment)
+        else:
+            await environment.close()
+
+    async def _watch(self) -> None:
+        interval = _WATCH_SECONDS if memory.HAS_PROC else _WATCH_SECONDS_WITHOUT_PROC
+        while True:
+            if self._active:
+                await asyncio.sleep(interval)
+                await self._measure()
+            else:
+                self._work.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._work.wait(), _IDLE_CHECK_SECONDS)
+            await self._expire()
+
+    async def _measure(self) -> None:
+        active = {environment.pid: environment for environment in self._active if environment.alive}
+        pids = [pid for pid in active if pid is not None]
+        if not pids:
+            return
+        if memory.HAS_PROC:
+            resident = memory.resident_bytes(pids)
+        else:
+            resident = await asyncio.to_thread(memory.resident_bytes, pids)
+        for pid, used in resident.items():
+            active[pid].measure(used)
+
+    async def _expire(self) -> None:
+        oldest = time.monotonic() - self._settings.idle_timeout
+        for environment in [e for e in self._idle if not e.alive or e.idle_since < oldest]:
+            self._idle.remove(environment)
+            await environment.close()
+
+    async def close(self) -> None:
+        """Kill every worker, and wait until they are gone."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.wait([self._watcher])
+        environments = [*self._idle, *self._active]
+        self._idle.clear()
+        self._active.clear()
+        await asyncio.gather(*(environment.close() for environment in environments))
+        for file in self._configurations.values():
+            file.close()

@@ -1,0 +1,96 @@
+"""Lambda's Runtime API for one worker, on a port of its own.
+
+A port for each worker, since a path prefix in ``AWS_LAMBDA_RUNTIME_API`` breaks awslambdaric's
+/init/error. Every request carries the worker's token as basic authentication.
+Source: "Using the Lambda runtime API", AWS Lambda developer guide, 2026-11.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import secrets
+from typing import TYPE_CHECKING, Protocol
+
+from lambda_invoke.local.http import LOOPBACK, HttpRequest, HttpResponse, HttpServer, comes_from_a_browser
+from lambda_invoke.local.outcome import MAX_RESPONSE_BYTES, Answered
+
+if TYPE_CHECKING:
+    from lambda_invoke.local.outcome import Invocation
+
+_USER = "worker"
+_ACCEPTED = HttpResponse(202, {"Content-Type": "application/json"}, b'{"status":"OK"}')
+
+
+class RuntimeEvents(Protocol):
+    """Whom the Runtime API tells what the worker says."""
+
+    async def next_invocation(self) -> tuple[Invocation, int]:
+        """Wait for the next invocation; with its deadline in milliseconds since the epoch."""
+
+    def answered(self, request_id: str, answer: Answered) -> bool:
+        """Take the handler's result or error; False when that invocation is not running."""
+
+    def init_failed(self, error: Answered) -> None:
+        """Take the error of an init that failed."""
+
+
+class RuntimeApi:
+    """Serves one worker."""
+
+    def __init__(self, events: RuntimeEvents) -> None:
+        self._events = events
+        self._token = secrets.token_urlsafe(24)
+        basic = base64.b64encode(f"{_USER}:{self._token}".encode()).decode()
+        self._authorization = f"Basic {basic}".encode()
+        self._server = HttpServer(self._handle, body_limit=MAX_RESPONSE_BYTES)
+
+    async def start(self) -> str:
+        """Listen; the value of ``AWS_LAMBDA_RUNTIME_API``, with the token in it."""
+        await self._server.start()
+        return f"{_USER}:{self._token}@{LOOPBACK}:{self._server.port}"
+
+    async def close(self) -> None:
+        """Stop listening and drop the worker's connections."""
+        await self._server.close()
+
+    async def _handle(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("authorization", "").encode("latin-1")
+        if comes_from_a_browser(request) or not hmac.compare_digest(given, self._authorization):
+            return _error(403, "Forbidden", "Only this endpoint's own worker may speak to its Runtime API.")
+        return await self._route(request)
+
+    async def _route(self, request: HttpRequest) -> HttpResponse:
+        match request.method, request.path.split("/")[1:]:
+            case "GET", ["2018-06-01", "runtime", "invocation", "next"]:
+                return _next(*await self._events.next_invocation())
+            case "POST", ["2018-06-01", "runtime", "invocation", request_id, ("response" | "error") as kind]:
+                answer = Answered(request.body, kind == "error", request.body_size)
+                if self._events.answered(request_id, answer):
+                    return _ACCEPTED
+                return _error(400, "InvalidRequestID", "Invalid request ID")
+            case "POST", ["2018-06-01", "runtime", "init", "error"]:
+                self._events.init_failed(Answered(request.body, is_error=True, size=request.body_size))
+                return _ACCEPTED
+        return _error(404, "NotFound", f"{request.method} {request.path} is not part of the Runtime API.")
+
+
+def _next(invocation: Invocation, deadline: int) -> HttpResponse:
+    headers = {
+        "Content-Type": "application/json",
+        "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
+        "Lambda-Runtime-Deadline-Ms": str(deadline),
+        "Lambda-Runtime-Invoked-Function-Arn": invocation.invoked_arn,
+        "Lambda-Runtime-Trace-Id": invocation.trace_id,
+    }
+    if invocation.client_context is not None:
+        headers["Lambda-Runtime-Client-Context"] = invocation.client_context
+    if invocation.tenant_id is not None:
+        headers["Lambda-Runtime-Aws-Tenant-Id"] = invocation.tenant_id
+    return HttpResponse(200, headers, invocation.payload)
+
+
+def _error(status: int, kind: str, message: str) -> HttpResponse:
+    body = json.dumps({"errorMessage": message, "errorType": kind}).encode()
+    return HttpResponse(status, {"Content-Type": "application/json"}, body)

@@ -1,0 +1,249 @@
+"""LocalLambda: Lambda's Invoke on loopback, running the caller's own handlers."""
+
+from __future__ import annotations
+
+import atexit
+import importlib.util
+import os
+import secrets
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+from lambda_invoke.local.api import MAX_REQUEST_BYTES, Api
+from lambda_invoke.local.background import BackgroundServer
+from lambda_invoke.local.control_plane import ControlPlane
+from lambda_invoke.local.events import EventQueue
+from lambda_invoke.local.executor import Executor
+from lambda_invoke.local.function import Function, FunctionStats, InvocationRecord, LocalLambdaError
+from lambda_invoke.local.http import LOOPBACK, HttpServer
+from lambda_invoke.local.pool import Pool, WorkerSettings
+from lambda_invoke.local.registry import Registry
+from lambda_invoke.local.signature import LocalCredentials, Verifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from lambda_invoke.client import LambdaClient
+
+
+class LocalLambda:
+    """An endpoint on 127.0.0.1 that runs real handlers as Lambda would, under AWS's own runtime client.
+
+    ``functions`` maps names to handlers, or to :class:`Function` where more than the handler is to
+    be said. Each concurrent invocation has a worker process of its own, which is used again when it
+    is free. Nothing of a handler runs in this process; the server runs on a background thread, so
+    that it works in notebooks too. Linux and macOS.
+
+    Args:
+        functions: name to handler (a callable, ``"path/file.py:function"``,
+            ``"package.module.function"``) or to a Function.
+        region_name: the region that its ARNs name.
+        account_id: the account that its ARNs name.
+        concurrency_limit: how many invocations run at once, and how many worker processes there
+            are; beyond it the answer is 429. Lambda's own default is 1,000.
+        init_timeout: seconds that a worker has to import its handler (Lambda: 10).
+        idle_timeout: seconds after which an unused worker is ended.
+        event_retry_delays: seconds before each retry of a failed Event (Lambda: 60, then 120).
+        event_max_age: seconds for which a throttled or failing Event is kept (Lambda: 6 hours).
+        on_invocation: called with an InvocationRecord when an execution has ended, on the server's
+            thread, before its reply is sent.
+        runtime_client: awslambdaric's C extension ("native"), the pure-Python one that stands in for
+            it ("python"), or the first that can be imported ("auto").
+
+    Raises:
+        LocalLambdaError: a handler that no worker could find, awslambdaric is not installed, or
+            the platform has no process groups.
+        ValueError: a name or a limit that Lambda would not accept.
+    """
+
+    def __init__(
+        self,
+        functions: Mapping[str, Function | str | Callable[..., Any]],
+        *,
+        region_name: str = "us-east-1",
+        account_id: str = "000000000000",
+        concurrency_limit: int = 64,
+        init_timeout: float = 10.0,
+        idle_timeout: float = 300.0,
+        event_retry_delays: Sequence[float] = (60.0, 120.0),
+        event_max_age: float = 21_600.0,
+        on_invocation: Callable[[InvocationRecord], object] | None = None,
+        runtime_client: Literal["auto", "native", "python"] = "auto",
+    ) -> None:
+        _check_platform()
+        self._registry = Registry(functions, region_name, account_id)
+        reserved = sum(self._registry.function(name).reserved_concurrency or 0 for name in self._registry)
+        if concurrency_limit < 1 or reserved > concurrency_limit:
+            raise ValueError(
+                f"concurrency_limit must be 1 or more and cover what the functions reserve ({reserved}), "
+                f"not {concurrency_limit}"
+            )
+        self._concurrency_limit = concurrency_limit
+        self._init_timeout = init_timeout
+        self._idle_timeout = idle_timeout
+        self._event_retry_delays = tuple(event_retry_delays)
+        self._event_max_age = event_max_age
+        self._on_invocation = on_invocation
+        self._runtime_client = runtime_client
+        self._path = [os.path.abspath(entry) for entry in sys.path]  # noqa: PTH100 - "" is this directory
+        self._credentials = LocalCredentials(
+            "LOCAL" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30)
+        )
+        self._running: BackgroundServer | None = None
+        self._executor: Executor | None = None
+
+    def __repr__(self) -> str:
+        where = self.endpoint_url if self._running is not None else "not running"
+        return f"LocalLambda({list(self._registry)}, {where})"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start to serve; returns when it does.
+
+        Raises:
+            LocalLambdaError: it runs already.
+        """
+        if self._running is not None:
+            raise LocalLambdaError("this LocalLambda runs already")
+        running = BackgroundServer(self._serve)
+        running.start()
+        self._running = running
+        atexit.register(self.stop)
+
+    def stop(self) -> None:
+        """End every worker and the server; what is in flight breaks off. Does nothing when not running."""
+        running, self._running = self._running, None
+        if running is None:
+            return
+        atexit.unregister(self.stop)
+        running.stop()
+
+    async def _serve(self, running: BackgroundServer) -> None:
+        settings = WorkerSettings(
+            self._concurrency_limit,
+            self._idle_timeout,
+            self._runtime_client,
+            self._path,
+            dict(os.environ),
+        )
+        pool = Pool(self._registry, settings)
+        executor = Executor(
+            self._registry, pool, init_timeout=self._init_timeout, on_invocation=self._on_invocation
+        )
+        events = EventQueue(executor, self._event_retry_delays, self._event_max_age)
+        control_plane = ControlPlane(
+            self._registry, time.strftime("%Y-%m-%dT%H:%M:%S.000+0000", time.gmtime())
+        )
+        verifier = Verifier(self._credentials, self._registry.region_name)
+        api = Api(verifier, self._registry, control_plane, executor, events)
+        server = HttpServer(api.handle, body_limit=MAX_REQUEST_BYTES)
+        try:
+            await pool.open()
+            await server.start()
+            api.port = server.port
+            self._executor = executor
+            await running.serve(server.port, events)
+        finally:
+            await server.close()
+            await events.close()
+            await pool.close()
+
+    def _now_running(self) -> BackgroundServer:
+        if self._running is None:
+            raise LocalLambdaError(
+                "this LocalLambda is not running: use it in a with statement, or call start()"
+            )
+        return self._running
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where it listens, as ``endpoint_url=`` of any AWS SDK.
+
+        Raises:
+            LocalLambdaError: it does not run.
+        """
+        return f"http://{LOOPBACK}:{self._now_running().port}"
+
+    @property
+    def region_name(self) -> str:
+        """The region to sign for."""
+        return self._registry.region_name
+
+    @property
+    def credentials(self) -> LocalCredentials:
+        """The key that requests are signed with; for clients other than ``client()``."""
+        return self._credentials
+
+    def session(self) -> Any:
+        """A ``boto3.Session`` with the endpoint's key, untouched by this machine's profiles and proxies."""
+        from lambda_invoke.local.sessions import boto3_session
+
+        return boto3_session(self._credentials, self.region_name)
+
+    def boto3_client(self, **options: Any) -> Any:
+        """A plain ``boto3.client("lambda")`` for this endpoint; ``options`` as boto3's own."""
+        return self.session().client("lambda", endpoint_url=self.endpoint_url, **options)
+
+    def client(self, **options: Any) -> LambdaClient:
+        """A :class:`~lambda_invoke.LambdaClient` for this endpoint; ``options`` as its own."""
+        from lambda_invoke.client import LambdaClient
+
+        return LambdaClient(session=self.session(), endpoint_url=self.endpoint_url, **options)
+
+    def arn(self, name: str, qualifier: str | None = None) -> str:
+        """The ARN of a function, or of a version or alias of it."""
+        return self._registry.arn(name, qualifier)
+
+    def stats(self, name: str) -> FunctionStats:
+        """What was counted for a function since the last start; also after the stop.
+
+        Raises:
+            KeyError: there is no such function.
+        """
+        if self._executor is None:
+            self._registry.function(name)
+            return FunctionStats()
+        return self._executor.tallies[name].read()
+
+    def logs(self, name: str) -> str:
+        """The logs of a function's last 200 executions, in the order in which they ended.
+
+        Raises:
+            KeyError: there is no such function.
+        """
+        if self._executor is None:
+            self._registry.function(name)
+            return ""
+        return b"".join(self._executor.logs[name].copy()).decode("utf-8", "replace")
+
+    def wait_for_events(self, timeout: float | None = None) -> None:
+        """Wait until every Event that was accepted is done with, its retries included.
+
+        Raises:
+            TimeoutError: that took more than ``timeout`` seconds.
+            LocalLambdaError: it does not run.
+        """
+        self._now_running().wait_for_events(timeout)
+
+
+def _check_platform() -> None:
+    if os.name != "posix":
+        raise LocalLambdaError("the local endpoint needs process groups: use Linux, macOS or WSL")
+    if importlib.util.find_spec("awslambdaric") is None:
+        raise LocalLambdaError(
+            "the local endpoint runs handlers under awslambdaric, which is not installed: "
+            "pip install 'lambda-invoke-sdk[local]'"
+        )
+    if not sys.executable:
+        raise LocalLambdaError("sys.executable is not set, so that no worker can be started")

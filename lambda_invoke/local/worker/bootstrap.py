@@ -1,0 +1,159 @@
+"""The first thing a worker process runs: it finds the handler's world and hands over to awslambdaric.
+
+Run as a script with the number of the life line's descriptor; standard input is the configuration
+that ``environment.py`` wrote (JSON). It imports nothing of lambda_invoke: a cold start is the
+interpreter, awslambdaric and the handler.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import json
+import os
+import sys
+from importlib.machinery import ModuleSpec
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+RUNTIME_API = "AWS_LAMBDA_RUNTIME_API"
+SIGKILL = 9
+F_SETSIG = 10
+"""Linux's ``<asm-generic/fcntl.h>``; Python has no name for it."""
+
+
+def read_configuration() -> dict[str, Any]:
+    """Read standard input from its beginning (its offset is shared by all workers), then close it."""
+    configuration: dict[str, Any] = json.loads(os.pread(0, os.fstat(0).st_size, 0))
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    return configuration
+
+
+def die_with_parent(life_line: int) -> None:
+    """Have this process group killed when the parent goes, a ``kill -9`` included.
+
+    The life line is a pipe whose other end the parent alone holds. On Linux the kernel turns its
+    closing into a SIGKILL for the group, with no thread (a thread would make every fork of the
+    handler a fork of a threaded process); elsewhere a thread waits for it. PR_SET_PDEATHSIG is not
+    used: it kills the worker without its children, and so before the life line can kill them.
+    """
+    if sys.platform == "linux":
+        import fcntl
+
+        fcntl.fcntl(life_line, fcntl.F_SETOWN, -os.getpgrp())
+        fcntl.fcntl(life_line, F_SETSIG, SIGKILL)
+        flags = fcntl.fcntl(life_line, fcntl.F_GETFL)
+        fcntl.fcntl(life_line, fcntl.F_SETFL, flags | os.O_ASYNC | os.O_NONBLOCK)
+        try:
+            os.read(life_line, 1)
+        except BlockingIOError:
+            return
+        os._exit(1)  # the parent went before any of this was in place
+    else:
+        import threading
+
+        def wait() -> None:
+            os.read(life_line, 1)
+            os.killpg(os.getpgrp(), SIGKILL)
+
+        threading.Thread(target=wait, name="lambda-invoke-life-line", daemon=True).start()
+
+
+class ShimFinder:
+    """Imports ``lambda_invoke_local_handler``, whose ``handler`` is one that no module name reaches."""
+
+    def __init__(self, load: Callable[[], Any]) -> None:
+        self._load = load
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:  # noqa: ARG002
+        """Find the one module that it makes."""
+        return ModuleSpec(name, self) if name == "lambda_invoke_local_handler" else None  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Leave the making of the module to Python."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Find the handler; what that raises is an error of the import, as for any handler."""
+        module.handler = self._load()  # type: ignore[attr-defined]
+
+
+def nested(module_name: str, qualname: str) -> Any:
+    """Import a module and walk a dotted name inside it."""
+    found: Any = importlib.import_module(module_name)
+    for part in qualname.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def unpickle(text: str) -> Any:
+    """Load a handler that the parent pickled with cloudpickle."""
+    import pickle
+
+    return pickle.loads(base64.b64decode(text))  # noqa: S301 - the parent's own bytes
+
+
+def install_shim(configuration: dict[str, Any]) -> None:
+    """Make a nested or pickled handler importable."""
+    if configuration["nested"] is not None:
+        module_name, qualname = configuration["nested"]
+        sys.meta_path.append(ShimFinder(lambda: nested(module_name, qualname)))
+    elif configuration["pickled"] is not None:
+        pickled = configuration["pickled"]
+        sys.meta_path.append(ShimFinder(lambda: unpickle(pickled)))
+
+
+def choose_runtime_client(choice: str) -> None:
+    """Put the pure-Python ``runtime_client`` where the C extension cannot be imported."""
+    stand_in = os.path.join(os.path.dirname(os.path.abspath(__file__)), "stand_in")  # noqa: PTH100, PTH118, PTH120
+    if choice == "python":
+        sys.path.insert(0, stand_in)
+    elif choice == "auto":
+        try:
+            importlib.import_module("runtime_client")
+        except ImportError:
+            sys.path.append(stand_in)
+
+
+def authorise(client_class: Any, authority: str) -> None:
+    """Have awslambdaric's one request that goes past ``runtime_client``, /init/error, carry the token."""
+    token = base64.b64encode(authority.encode()).decode()
+    plain = client_class.call_rapid
+
+    def call_rapid(
+        self: object, method: str, endpoint: str, code: int, payload: object = None, headers: Any = None
+    ) -> None:
+        plain(self, method, endpoint, code, payload, {**(headers or {}), "Authorization": f"Basic {token}"})
+
+    client_class.call_rapid = call_rapid
+
+
+def main() -> None:
+    """Prepare this process, and run awslambdaric's loop in it."""
+    configuration = read_configuration()
+    die_with_parent(int(sys.argv[1]))
+    sys.path[:] = configuration["path"]
+    install_shim(configuration)
+    choose_runtime_client(configuration["runtime_client"])
+    authority, _, address = os.environ[RUNTIME_API].rpartition("@")
+
+    # This import makes the C client, which keeps the address it finds now, its token included.
+    runtime_client = importlib.import_module("awslambdaric.lambda_runtime_client")
+    runtime_loop: Any = importlib.import_module("awslambdaric.bootstrap")
+    entry = importlib.import_module("awslambdaric.__main__")
+
+    os.environ[RUNTIME_API] = address
+    authorise(runtime_client.LambdaRuntimeClient, authority)
+    # Lambda's log pipe has frames, so that its multi-line records keep their line feeds; plain
+    # standard output, which is used here, would get carriage returns in their place.
+    runtime_loop.ERROR_LOG_LINE_TERMINATE = "\n"
+    sys.argv[:] = ["bootstrap", configuration["handler"]]
+    entry.main(sys.argv)
+
+
+if __name__ == "__main__":
+    main()
