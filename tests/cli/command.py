@@ -1,0 +1,139 @@
+"""Runs the command line from outside, as a shell does."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Self
+
+import attrs
+
+from tests.support.patience import PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parent.parent.parent
+EXAMPLES = ROOT / "examples"
+HANDLERS = Path(__file__).parent / "handlers.py"
+
+
+@attrs.frozen
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[Any]:
+        """Standard output as JSON Lines."""
+        return json_lines(self.out)
+
+
+def json_lines(text: str) -> list[Any]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def environment() -> dict[str, str]:
+    """The test's own (``tests/conftest.py`` made it safe); a warning is an error there, too."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+
+
+def run(*arguments: str, stdin: str = "") -> Done:
+    """Run a command to its end."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lambda_invoke", *arguments],
+        input=stdin,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+class Running:
+    """A command that runs, in a process group of its own, with its standard input open."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "lambda_invoke", *arguments],
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(30)
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            with contextlib.suppress(BrokenPipeError):
+                _stream(stream).close()
+
+    def feed_slowly(self, lines: int) -> None:
+        """Write some lines to standard input, with pauses in which they can be taken up."""
+        for number in range(lines):
+            _stream(self._process.stdin).write(f"{number}\n")
+            _stream(self._process.stdin).flush()
+            time.sleep(0.05)
+
+    def feed_until_it_answers(self) -> None:
+        """Write lines to standard input until there is output: it may take a while to start."""
+        until = time.monotonic() + PATIENCE
+        while not select.select([_stream(self._process.stdout)], [], [], 0)[0]:
+            assert time.monotonic() < until, "no line came"
+            self.feed_slowly(1)
+
+    def next_line(self) -> Any:
+        """The next line of standard output, as JSON."""
+        out = _stream(self._process.stdout)
+        assert select.select([out], [], [], 30)[0], "no line came"
+        return json.loads(out.readline())
+
+    def stop_reading(self) -> None:
+        _stream(self._process.stdout).close()
+
+    def signal(self, number: signal.Signals) -> float:
+        """Send a signal to the group, as a terminal does; the seconds until the end."""
+        begun = time.monotonic()
+        os.killpg(self._process.pid, number)
+        self._process.wait(30)
+        return time.monotonic() - begun
+
+    def end(self) -> Done:
+        """Close its input and wait for its end."""
+        out = _stream(self._process.stdout)
+        with contextlib.suppress(BrokenPipeError):
+            _stream(self._process.stdin).close()
+        self._process.wait(30)
+        err = _stream(self._process.stderr).read()
+        assert "Traceback" not in err, err
+        return Done(self._process.returncode, "" if out.closed else out.read(), err)
+
+
+def _stream(stream: IO[str] | None) -> IO[str]:
+    assert stream is not None
+    return stream
+
+
+def write_lines(path: Path, values: Iterator[Any] | list[Any] | range) -> str:
+    path.write_text("".join(f"{json.dumps(value)}\n" for value in values), encoding="utf-8")
+    return str(path)
