@@ -68,9 +68,6 @@ class Pool:
             else:
                 connection = await self._turn()
             if connection is None:
-                if self._closed:  # while it waited
-                    self._leave()
-                    raise PoolClosedError
                 connection = await self._opened()
         self._given.add(connection)
         return connection
@@ -108,6 +105,9 @@ class Pool:
 
     async def _opened(self) -> HttpConnection:
         """A new connection. Who gives up waiting leaves it to the pool: it is opened to its end."""
+        if self._closed:  # while it waited for its turn
+            self._leave()
+            raise PoolClosedError
         opening: asyncio.Task[HttpConnection] = asyncio.ensure_future(self._connect())
         self._opening.add(opening)
         opening.add_done_callback(self._opening.discard)
