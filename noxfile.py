@@ -96,9 +96,9 @@ def minimums(session: nox.Session) -> None:
 
 @nox.session(python=["3.12", "3.13", "3.14"])
 def pythons(session: nox.Session) -> None:
-    """Run the suite on every later Python that is here; ``tests`` runs it on nox's own."""
+    """Run the suite on every later Python that is here, and on uvloop; ``tests`` runs it on nox's own."""
     session.install(".[all]", *group("test"))
-    session.run("pytest", *PARALLEL, "--durations=10", *session.posargs)
+    session.run("pytest", *PARALLEL, "--durations=10", *session.posargs, env={"TESTS_LOOP": "uvloop"})
 
 
 @nox.session

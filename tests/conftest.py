@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
+from lambda_invoke.fanout.loop import BACKGROUND
 from tests.support.aws import Clients, Kind, forbid_network, isolate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+def pytest_configure() -> None:
+    """Set up what holds for the whole run."""
+    # Ctrl-C works in the programs that tests start, also when a shell runs the suite in the background.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Fan-out is tested on asyncio's loop, which everybody has; the programs that tests start, and
+    # `nox -s pythons`, use uvloop where it is.
+    if os.environ.get("TESTS_LOOP") != "uvloop":
+        BACKGROUND.make = asyncio.new_event_loop
 
 
 @pytest.fixture(autouse=True)

@@ -33,10 +33,16 @@ def test_throttles_do_not_end_an_item(built: Clients) -> None:
     with ScriptedServer(limit=0) as server:
         client = built(server, retry=impatient)
         jobs = client.map("f", range(4), concurrency=4)
-        lift = threading.Timer(0.2, lambda: setattr(server, "limit", None))
-        lift.start()
+
+        def lift() -> None:
+            server.wait_until(lambda s: s.throttled > 40)
+            server.limit = None
+
+        lifting = threading.Thread(target=lift)
+        lifting.start()
         assert sorted(outcome.value for outcome in jobs) == [0, 1, 2, 3]
-        assert server.throttled > 4
+        lifting.join()
+        assert server.throttled > 40
         assert server.executions == 4
 
 
