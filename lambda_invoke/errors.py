@@ -41,6 +41,7 @@ declares the call idempotent.
     │   └── FunctionResponseError                    its reply was too large or not JSON
     ├── PayloadDecodingError                YES      it ran; the reply is not what was asked for
     ├── DeadlineExceededError               as of the last attempt
+    ├── JournalError                        NO       a fan-out's journal cannot be written any more
     └── FanOutError                         as of its failures: raise_for_failures()
 
     KeyboardInterrupt
@@ -415,6 +416,13 @@ class DeadlineExceededError(LambdaInvokeError):
     """The deadline passed while the call was queueing or backing off.
 
     ``executed`` is that of the last attempt, which is the ``__cause__`` if there was one.
+    """
+
+
+class JournalError(LambdaInvokeError):
+    """The journal cannot be written or read any more: a full disk, an I/O error, a damaged file.
+
+    What was committed before is in the file, and a new run resumes from it.
     """
 
 
