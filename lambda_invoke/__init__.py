@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lambda_invoke.client import LambdaClient
+from lambda_invoke.core.cancelled import cancelled_call, cancelled_report
 from lambda_invoke.core.codec import NO_PAYLOAD, Limits
 from lambda_invoke.core.retry import FullJitter, RetryBudget, RetryPolicy
 from lambda_invoke.core.transport import (
@@ -48,6 +49,7 @@ from lambda_invoke.errors import (
     InvalidRequestError,
     InvalidTargetError,
     InvocationModeError,
+    JournalError,
     LambdaInvokeError,
     LambdaInvokeWarning,
     NotSentError,
@@ -65,7 +67,7 @@ from lambda_invoke.errors import (
     ThrottledError,
     TruncatedResponseError,
 )
-from lambda_invoke.function import LambdaFunction
+from lambda_invoke.function import AsyncLambdaFunction, LambdaFunction
 from lambda_invoke.results import (
     Accepted,
     Alias,
@@ -82,15 +84,30 @@ from lambda_invoke.results import (
 from lambda_invoke.transports.drive import Clock
 
 if TYPE_CHECKING:
+    from lambda_invoke.aio import AsyncLambdaClient
+    from lambda_invoke.fanout.aio_mapping import AsyncMapIterator
+    from lambda_invoke.fanout.cost import CostEstimate, Prices
+    from lambda_invoke.fanout.journaled import Journal
     from lambda_invoke.fanout.mapping import MapIterator
     from lambda_invoke.fanout.progress import Progress
+    from lambda_invoke.fanout.quantiles import Quantiles
     from lambda_invoke.fanout.report import CompletionReason, FanOutReport
+    from lambda_invoke.fanout.tally import MemoryUse
+    from lambda_invoke.fanout.timeline import TimelineBucket
 
 _LAZY = {
+    "AsyncLambdaClient": "lambda_invoke.aio",
+    "AsyncMapIterator": "lambda_invoke.fanout.aio_mapping",
     "CompletionReason": "lambda_invoke.fanout.report",
+    "CostEstimate": "lambda_invoke.fanout.cost",
     "FanOutReport": "lambda_invoke.fanout.report",
+    "Journal": "lambda_invoke.fanout.journaled",
     "MapIterator": "lambda_invoke.fanout.mapping",
+    "MemoryUse": "lambda_invoke.fanout.tally",
+    "Prices": "lambda_invoke.fanout.cost",
     "Progress": "lambda_invoke.fanout.progress",
+    "Quantiles": "lambda_invoke.fanout.quantiles",
+    "TimelineBucket": "lambda_invoke.fanout.timeline",
 }
 
 __all__ = [
@@ -100,6 +117,9 @@ __all__ = [
     "AccessDeniedError",
     "Alias",
     "Answer",
+    "AsyncLambdaClient",
+    "AsyncLambdaFunction",
+    "AsyncMapIterator",
     "AsyncTransport",
     "Attempt",
     "Clock",
@@ -107,6 +127,7 @@ __all__ = [
     "ConcurrencyLimitedWarning",
     "ConnectError",
     "ConnectionLostError",
+    "CostEstimate",
     "CredentialsError",
     "DeadlineExceededError",
     "DoubleEncodedPayloadWarning",
@@ -135,6 +156,8 @@ __all__ = [
     "Invocation",
     "InvocationModeError",
     "InvocationType",
+    "Journal",
+    "JournalError",
     "LambdaClient",
     "LambdaFunction",
     "LambdaInvokeError",
@@ -142,13 +165,16 @@ __all__ = [
     "Limits",
     "LogTail",
     "MapIterator",
+    "MemoryUse",
     "NotSentError",
     "Outcome",
     "OutcomeUnknownError",
     "PayloadDecodingError",
     "PayloadEncodingError",
     "PayloadTooLargeError",
+    "Prices",
     "Progress",
+    "Quantiles",
     "QuotaExceededError",
     "RecursiveInvocationError",
     "Refusal",
@@ -165,8 +191,11 @@ __all__ = [
     "ServiceFaultError",
     "StackFrame",
     "ThrottledError",
+    "TimelineBucket",
     "Transport",
     "TruncatedResponseError",
+    "cancelled_call",
+    "cancelled_report",
 ]
 
 

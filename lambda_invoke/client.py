@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from lambda_invoke.core.calls import (
-    NO_TERMS,
-    UNENFORCEABLE_TIMEOUT,
-    Caller,
-    OnAttempt,
-    Options,
-    Terms,
-    denied,
-)
+from lambda_invoke.base import ClientBase, checked_concurrency, checked_error_types, terms_of
+from lambda_invoke.core.calls import OnAttempt, Options, Terms, denied
 from lambda_invoke.core.codec import NO_PAYLOAD, Limits
 from lambda_invoke.core.plan import Call, plan
-from lambda_invoke.core.retry import RetryBudget, RetryPolicy
+from lambda_invoke.core.retry import RetryPolicy
 from lambda_invoke.core.target import parse_target
 from lambda_invoke.errors import AccessDeniedError, FunctionError, RequestError
 from lambda_invoke.function import LambdaFunction
@@ -23,29 +17,27 @@ from lambda_invoke.transports.drive import Clock, drive
 from lambda_invoke.transports.sender import Sender
 
 if TYPE_CHECKING:
-    import threading
+    import os
     from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
     from typing import Self, Unpack
 
     from typing_extensions import TypeForm
 
-    from lambda_invoke.core.options import FunctionOptions, InvokeOptions, JobOptions, MapOptions
+    from lambda_invoke.core.options import FanOutOptions, FunctionOptions, InvokeOptions, MapOptions, Stop
     from lambda_invoke.core.transport import Transport
-    from lambda_invoke.fanout.job import Job
+    from lambda_invoke.fanout.journaled import Journal
     from lambda_invoke.fanout.mapping import MapIterator
     from lambda_invoke.fanout.progress import ProgressCallback
-    from lambda_invoke.fanout.report import FanOutReport
+    from lambda_invoke.fanout.report import FanOutReport, Keep
     from lambda_invoke.results import Accepted, Alias, DryRun, FunctionConfiguration, Invocation
-    from lambda_invoke.transports.choice import TransportChoice
-    from lambda_invoke.transports.protocols import BotoLambdaClient, BotoSession
 
 T = TypeVar("T")
 Req = TypeVar("Req")
 Res = TypeVar("Res")
 
 
-class LambdaClient:
+class LambdaClient(ClientBase):
     """Invokes Lambda functions, blocking. Safe to share between threads; safe after a fork.
 
     Give it a boto3 client (``boto_client``: a Stubber's, an instrumented one) and that client is
@@ -76,82 +68,6 @@ class LambdaClient:
         limits: the payload limits, in bytes, that are checked before sending.
     """
 
-    def __init__(
-        self,
-        boto_client: BotoLambdaClient | None = None,
-        *,
-        session: BotoSession | None = None,
-        region_name: str | None = None,
-        profile_name: str | None = None,
-        endpoint_url: str | None = None,
-        retry: RetryPolicy | None = None,
-        timeout: float | None = None,
-        deadline: float | None = None,
-        max_concurrency: int = 256,
-        error_types: Mapping[str, type[FunctionError]] | None = None,
-        on_attempt: OnAttempt | None = None,
-        redact_remote: bool = False,
-        limits: Limits | None = None,
-    ) -> None:
-        where = {
-            "session": session,
-            "region_name": region_name,
-            "profile_name": profile_name,
-            "endpoint_url": endpoint_url,
-        }
-        if endpoint_url is not None and "@" in endpoint_url.partition("://")[2].partition("/")[0]:
-            raise RequestError("endpoint_url holds a user name or password, which would show in messages")
-        given = [name for name, value in where.items() if value is not None]
-        if boto_client is not None and given:
-            raise RequestError(f"boto_client says where to call; {', '.join(given)} cannot be given as well")
-        if session is not None and profile_name is not None:
-            raise RequestError("session has its profile; profile_name cannot be given as well")
-        self._setup(
-            Sender(
-                max_concurrency=_checked(max_concurrency),
-                boto_client=boto_client,
-                session=session,
-                region_name=region_name,
-                profile_name=profile_name,
-                endpoint_url=endpoint_url,
-            ),
-            Terms(retry or RetryPolicy(), timeout, deadline),
-            error_types=error_types,
-            on_attempt=on_attempt,
-            redact_remote=redact_remote,
-            limits=limits or Limits(),
-            clock=Clock(),
-        )
-
-    def _setup(
-        self,
-        sender: Sender,
-        terms: Terms,
-        *,
-        error_types: Mapping[str, type[FunctionError]] | None,
-        on_attempt: OnAttempt | None,
-        redact_remote: bool,
-        limits: Limits,
-        clock: Clock,
-    ) -> None:
-        terms = terms.settled()
-        if sender.boto_client is not None and terms.timeout is not None:
-            raise RequestError(UNENFORCEABLE_TIMEOUT)
-        self._sender = sender
-        self._clock = clock
-        budget = RetryBudget()
-        sender.also_after_fork.append(budget.renew_lock)
-        self._caller = Caller(
-            terms,
-            clock.now,
-            budget,
-            limits,
-            _error_types(error_types) or {},
-            on_attempt,
-            redact_remote,
-            timeout_enforceable=sender.boto_client is None,
-        )
-
     @classmethod
     def over(
         cls,
@@ -173,7 +89,7 @@ class LambdaClient:
         """
         client = cls.__new__(cls)
         client._setup(  # noqa: SLF001 - made here
-            Sender(max_concurrency=_checked(max_concurrency), transport=transport),
+            Sender(max_concurrency=checked_concurrency(max_concurrency), transport=transport),
             Terms(retry or RetryPolicy(), timeout, deadline),
             error_types=error_types,
             on_attempt=on_attempt,
@@ -252,7 +168,7 @@ class LambdaClient:
             options=Options(
                 response, log_tail, client_context, tenant_id, durable_execution_name, idempotent
             ),
-            terms=_terms(retry, timeout, deadline),
+            terms=terms_of(retry, timeout, deadline),
         )
         return self._drive(call)
 
@@ -290,7 +206,7 @@ class LambdaClient:
             options=Options(
                 tenant_id=tenant_id, durable_execution_name=durable_execution_name, idempotent=idempotent
             ),
-            terms=_terms(retry, timeout, deadline),
+            terms=terms_of(retry, timeout, deadline),
         )
         return self._drive(call)
 
@@ -314,7 +230,7 @@ class LambdaClient:
             LambdaInvokeError: anything else, as for :meth:`invoke`.
         """
         call = self._caller.dry_run(
-            function, payload, qualifier=qualifier, terms=_terms(retry, timeout, deadline)
+            function, payload, qualifier=qualifier, terms=terms_of(retry, timeout, deadline)
         )
         try:
             return self._drive(call)
@@ -328,6 +244,7 @@ class LambdaClient:
             self._sender.transport(),
             call.request,
             clock.sleep,
+            self._admission,
         )
 
     # Handles.
@@ -404,9 +321,9 @@ class LambdaClient:
                 client_context=client_context,
                 tenant_id=tenant_id,
                 idempotent=idempotent,
-                error_types=_error_types(error_types),
+                error_types=checked_error_types(error_types),
             ),
-            terms=_terms(retry, timeout, deadline),
+            terms=terms_of(retry, timeout, deadline),
         )
 
     # Many at once.
@@ -446,7 +363,9 @@ class LambdaClient:
         deadline: float | None = None,
         idempotent: bool = False,
         retry: RetryPolicy | None = None,
-        stop: threading.Event | None = None,
+        stop: Stop | None = None,
+        drain: bool = False,
+        journal: str | os.PathLike[str] | Journal | None = None,
     ) -> MapIterator[Any]:
         """Invoke a function once per payload; yields an :class:`Outcome` for each as it finishes.
 
@@ -472,6 +391,9 @@ class LambdaClient:
             retry: another policy for this job.
             stop: an event that ends the job from any thread: nothing more is sent, what is in
                 flight is given up and yielded as such.
+            drain: at a stop, wait for what is in flight; the job's deadline still holds.
+            journal: a file, or a :class:`Journal`, that keeps what became of each item: run again with
+                the same items, the job sends only what is missing, even after ``kill -9``.
 
         Raises:
             RequestError: an argument that no item could be sent with.
@@ -481,10 +403,12 @@ class LambdaClient:
             function,
             qualifier,
             Options(response, log_tail, client_context, tenant_id, None, idempotent),
-            _terms(retry, timeout, None),
+            terms_of(retry, timeout, None),
             concurrency=concurrency,
             deadline=deadline,
             stop=stop,
+            drain=drain,
+            journal=journal,
         )
         return job.map(payloads, ordered=ordered, raise_errors=raise_errors)
 
@@ -495,8 +419,7 @@ class LambdaClient:
         payloads: Iterable[Any],
         *,
         response: None = None,
-        progress: bool | ProgressCallback | None = None,
-        **options: Unpack[JobOptions],
+        **options: Unpack[FanOutOptions],
     ) -> FanOutReport[Any]: ...
     @overload
     def fan_out(
@@ -505,8 +428,7 @@ class LambdaClient:
         payloads: Iterable[Any],
         *,
         response: TypeForm[T],
-        progress: bool | ProgressCallback | None = None,
-        **options: Unpack[JobOptions],
+        **options: Unpack[FanOutOptions],
     ) -> FanOutReport[T]: ...
     def fan_out(
         self,
@@ -516,6 +438,9 @@ class LambdaClient:
         response: Any = None,
         concurrency: int | None = None,
         progress: bool | ProgressCallback | None = None,
+        keep: Keep = "all",
+        tolerate: float | None = None,
+        first_successes: int | None = None,
         qualifier: str | None = None,
         log_tail: bool = False,
         client_context: Any = None,
@@ -524,12 +449,22 @@ class LambdaClient:
         deadline: float | None = None,
         idempotent: bool = False,
         retry: RetryPolicy | None = None,
-        stop: threading.Event | None = None,
+        stop: Stop | None = None,
+        drain: bool = False,
+        journal: str | os.PathLike[str] | Journal | None = None,
     ) -> FanOutReport[Any]:
         """Invoke a function once per payload, to the end, and report on all of them.
 
-        As :meth:`map`; ``progress`` is True for a bar (needs the extra ``progress``) or a function
-        that is called with a :class:`Progress` at most ten times a second, on the calling thread.
+        As :meth:`map`, but for ``ordered`` and ``raise_errors``. Also:
+
+        - ``progress`` is True for a bar (needs the extra ``progress``), or a function that is called
+          with a :class:`Progress` at most ten times a second, on the calling thread;
+        - ``keep="failures"`` keeps the outcomes of failed items only, so that memory stays flat
+          however many items there are; everything is counted all the same;
+        - ``tolerate`` is how many failures the job bears, a count (int) or a share of the items
+          (float); one more ends it (``TOLERANCE_EXCEEDED``). Of an input without a length the share
+          is of the outcomes so far, from the hundredth on. Default: any number;
+        - ``first_successes`` ends it when so many items have succeeded (``ENOUGH_SUCCEEDED``).
 
         Returns:
             A :class:`FanOutReport`; failed items do not raise, ``report.raise_for_failures()`` does.
@@ -538,42 +473,20 @@ class LambdaClient:
             FanOutInterrupted: Ctrl-C; its ``report`` has what is known. Nothing more was sent.
             FanOutError: the input itself raised; its ``report`` has what was taken before.
         """
+        from lambda_invoke.fanout.job import Ends
+
         job = self._job(
             function,
             qualifier,
             Options(response, log_tail, client_context, tenant_id, None, idempotent),
-            _terms(retry, timeout, None),
+            terms_of(retry, timeout, None),
             concurrency=concurrency,
             deadline=deadline,
             stop=stop,
+            drain=drain,
+            journal=journal,
         )
-        return job.fan_out(payloads, progress=progress)
-
-    def _job(
-        self,
-        function: str | None,
-        qualifier: str | None,
-        options: Options,
-        terms: Terms,
-        *,
-        concurrency: int | None,
-        deadline: float | None,
-        stop: threading.Event | None,
-    ) -> Job:
-        from lambda_invoke.fanout.job import Job
-
-        return Job(
-            self._caller,
-            self._sender,
-            self._clock,
-            function,
-            qualifier,
-            options,
-            terms,
-            concurrency,
-            deadline,
-            stop,
-        )
+        return job.fan_out(payloads, Ends(progress, keep, tolerate, first_successes))
 
     # The control plane.
 
@@ -581,19 +494,22 @@ class LambdaClient:
         """The functions of the account and region, fetched page by page as they are consumed."""
         from lambda_invoke import control_plane
 
-        return control_plane.list_functions(self._sender.control(), all_versions=all_versions)
+        pages = control_plane.function_pages(self._sender.control(), all_versions=all_versions)
+        return chain.from_iterable(pages)
 
     def list_versions(self, function: str) -> Iterator[FunctionConfiguration]:
         """A function's versions, ``$LATEST`` included."""
         from lambda_invoke import control_plane
 
-        return control_plane.list_versions(self._sender.control(), parse_target(function))
+        pages = control_plane.version_pages(self._sender.control(), parse_target(function))
+        return chain.from_iterable(pages)
 
     def list_aliases(self, function: str) -> Iterator[Alias]:
         """A function's aliases."""
         from lambda_invoke import control_plane
 
-        return control_plane.list_aliases(self._sender.control(), parse_target(function))
+        pages = control_plane.alias_pages(self._sender.control(), parse_target(function))
+        return chain.from_iterable(pages)
 
     def get_configuration(self, function: str, *, qualifier: str | None = None) -> FunctionConfiguration:
         """A function's configuration, without its environment."""
@@ -627,12 +543,7 @@ class LambdaClient:
             sleep=self._clock.sleep,
         )
 
-    # What it stands on.
-
-    @property
-    def transport(self) -> TransportChoice:
-        """What carries this client's calls, and why fan-out does not go direct where it does not."""
-        return self._sender.choice()
+    # Its end.
 
     def close(self) -> None:
         """Close the connections of the client that the library built; later calls are refused.
@@ -648,28 +559,3 @@ class LambdaClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {self._sender!r}>"
-
-
-def _error_types(
-    error_types: Mapping[str, type[FunctionError]] | None,
-) -> Mapping[str, type[FunctionError]] | None:
-    if not error_types:
-        return error_types
-    from lambda_invoke.core.function_errors import check_error_types  # loaded when there is an error
-
-    return check_error_types(error_types)
-
-
-def _terms(retry: RetryPolicy | None, timeout: float | None, deadline: float | None) -> Terms:
-    if retry is None and timeout is None and deadline is None:
-        return NO_TERMS
-    return Terms(retry, timeout, deadline)
-
-
-def _checked(max_concurrency: object) -> int:
-    if not isinstance(max_concurrency, int) or max_concurrency is True or max_concurrency < 1:
-        raise RequestError(f"max_concurrency is an int of at least 1, not {max_concurrency!r}")
-    return max_concurrency

@@ -31,27 +31,26 @@ POLL_SECONDS = 1.0
 the rest of the control plane (AWS quota, 2026-11)."""
 
 
-def list_functions(
+def function_pages(
     client: BotoLambdaClient, *, all_versions: bool = False
-) -> Iterator[FunctionConfiguration]:
-    """The functions of the account and region, page by page as they are consumed."""
+) -> Iterator[list[FunctionConfiguration]]:
+    """The functions of the account and region; a page is fetched when it is asked for."""
     arguments = {"FunctionVersion": "ALL"} if all_versions else {}
-    for function in _pages(client, "list_functions", "Functions", None, **arguments):
-        yield configuration_of(function)
+    for page in _pages(client, "list_functions", "Functions", None, **arguments):
+        yield [configuration_of(function) for function in page]
 
 
-def list_versions(client: BotoLambdaClient, target: Target) -> Iterator[FunctionConfiguration]:
+def version_pages(client: BotoLambdaClient, target: Target) -> Iterator[list[FunctionConfiguration]]:
     """A function's versions, ``$LATEST`` included."""
-    for version in _pages(
-        client, "list_versions_by_function", "Versions", target, FunctionName=target.function
-    ):
-        yield configuration_of(version)
+    named = {"FunctionName": target.function}
+    for page in _pages(client, "list_versions_by_function", "Versions", target, **named):
+        yield [configuration_of(version) for version in page]
 
 
-def list_aliases(client: BotoLambdaClient, target: Target) -> Iterator[Alias]:
+def alias_pages(client: BotoLambdaClient, target: Target) -> Iterator[list[Alias]]:
     """A function's aliases."""
-    for alias in _pages(client, "list_aliases", "Aliases", target, FunctionName=target.function):
-        yield alias_of(alias)
+    for page in _pages(client, "list_aliases", "Aliases", target, FunctionName=target.function):
+        yield [alias_of(alias) for alias in page]
 
 
 def get_configuration(client: BotoLambdaClient, target: Target) -> FunctionConfiguration:
@@ -79,20 +78,34 @@ def wait_until_active(
     expires = now() + deadline
     while True:
         found = get_configuration(client, target)
-        if found.state == "Failed" or found.last_update_status == "Failed":
-            reason = found.state_reason or found.last_update_status_reason or "no reason given"
-            raise FunctionConfigurationError(
-                reason, code=found.state_reason_code or "Failed", function=target.display
-            )
-        # Functions made before states existed, and some emulators, answer without one: active.
-        if found.state in {None, "Active"} and found.last_update_status != "InProgress":
+        if is_active(found, target):
             return found
         if now() + POLL_SECONDS > expires:
-            raise DeadlineExceededError(
-                f"still {found.state} (last update: {found.last_update_status}) after {deadline:.3g} s",
-                function=target.display,
-            )
+            raise still_inactive(found, target, deadline)
         sleep(POLL_SECONDS)
+
+
+def is_active(found: FunctionConfiguration, target: Target) -> bool:
+    """Whether it can be invoked and no update of it is under way.
+
+    Raises:
+        FunctionConfigurationError: its state, or its last update, is Failed.
+    """
+    if found.state == "Failed" or found.last_update_status == "Failed":
+        reason = found.state_reason or found.last_update_status_reason or "no reason given"
+        raise FunctionConfigurationError(
+            reason, code=found.state_reason_code or "Failed", function=target.display
+        )
+    # Functions made before states existed, and some emulators, answer without one: active.
+    return found.state in {None, "Active"} and found.last_update_status != "InProgress"
+
+
+def still_inactive(found: FunctionConfiguration, target: Target, deadline: float) -> DeadlineExceededError:
+    """The error of who waited ``deadline`` seconds for a function to become active."""
+    return DeadlineExceededError(
+        f"still {found.state} (last update: {found.last_update_status}) after {deadline:.3g} s",
+        function=target.display,
+    )
 
 
 def configuration_of(answer: Mapping[str, Any]) -> FunctionConfiguration:
@@ -142,14 +155,14 @@ def alias_of(answer: Mapping[str, Any]) -> Alias:
 
 def _pages(
     client: BotoLambdaClient, operation: str, member: str, target: Target | None, **arguments: Any
-) -> Iterator[Mapping[str, Any]]:
+) -> Iterator[list[Mapping[str, Any]]]:
     pages = iter(client.get_paginator(operation).paginate(**arguments))
     while True:
         with _errors(target):
             page = next(pages, None)
         if page is None:
             return
-        yield from page.get(member) or ()
+        yield page.get(member) or []
 
 
 @contextlib.contextmanager

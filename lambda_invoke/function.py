@@ -12,34 +12,36 @@ from lambda_invoke.core.codec import NO_PAYLOAD, check_response_type
 from lambda_invoke.core.target import Target, parse_target, target_from_env
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Iterable, Mapping
+    from collections.abc import AsyncIterable, Iterable, Mapping
+    from typing import Self
 
     from typing_extensions import TypeForm
 
+    from lambda_invoke.aio import AsyncLambdaClient
+    from lambda_invoke.base import ClientBase
     from lambda_invoke.client import LambdaClient
+    from lambda_invoke.core.options import Stop
     from lambda_invoke.core.retry import RetryPolicy
     from lambda_invoke.errors import FunctionError
+    from lambda_invoke.fanout.aio_mapping import AsyncMapIterator
     from lambda_invoke.fanout.job import Job
+    from lambda_invoke.fanout.journaled import Journal
     from lambda_invoke.fanout.mapping import MapIterator
     from lambda_invoke.fanout.progress import ProgressCallback
-    from lambda_invoke.fanout.report import FanOutReport
+    from lambda_invoke.fanout.report import FanOutReport, Keep
     from lambda_invoke.results import Accepted, DryRun, Invocation
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
+C = TypeVar("C", bound="ClientBase")
 
 
-class LambdaFunction(Generic[Req, Res]):
-    """A handle: a function, the types of its payload and result, and the terms of its calls.
-
-    Made by :meth:`LambdaClient.function`. ``fn(x)`` gives the result itself, ``fn.invoke(x)`` the
-    whole :class:`Invocation`.
-    """
+class _Handle(Generic[Req, Res, C]):
+    """A function, the types of its payload and result, and the terms of its calls."""
 
     def __init__(
         self,
-        client: LambdaClient,
+        client: C,
         function: str,
         *,
         request: Any,
@@ -55,6 +57,112 @@ class LambdaFunction(Generic[Req, Res]):
         self._response = response
         self._options = options
         self._terms = terms
+
+    @property
+    def target(self) -> Target:
+        """The function's name or ARN, and its qualifier."""
+        return self._target
+
+    def with_options(
+        self,
+        *,
+        timeout: float | None = None,
+        deadline: float | None = None,
+        retry: RetryPolicy | None = None,
+        idempotent: bool | None = None,
+        log_tail: bool | None = None,
+        client_context: Any = None,
+        tenant_id: str | None = None,
+        error_types: Mapping[str, type[FunctionError]] | None = None,
+    ) -> Self:
+        """The same handle with other terms; what is not given stays as it is."""
+        changed = {
+            "idempotent": idempotent,
+            "log_tail": log_tail,
+            "client_context": client_context,
+            "tenant_id": tenant_id,
+            "error_types": error_types,
+        }
+        options = attrs.evolve(
+            self._options, **{name: value for name, value in changed.items() if value is not None}
+        )
+        return type(self)(
+            self._client,
+            self._target.function,
+            request=self._request,
+            response=self._response,
+            qualifier=self._target.qualifier,
+            options=options,
+            terms=Terms(retry, timeout, deadline).over(self._terms),
+        )
+
+    def _job(
+        self,
+        log_tail: bool | None,
+        idempotent: bool | None,
+        retry: RetryPolicy | None,
+        timeout: float | None,
+        concurrency: int | None,
+        deadline: float | None,
+        stop: Stop | None,
+        drain: bool,
+        journal: str | os.PathLike[str] | Journal | None,
+    ) -> Job:
+        return self._client._job(
+            self._target.function,
+            self._target.qualifier,
+            self._with(log_tail, None, None, None, idempotent),
+            self._nearer(retry, timeout, None),
+            concurrency=concurrency,
+            deadline=deadline,
+            stop=stop,
+            drain=drain,
+            journal=journal,
+        )
+
+    def _with(
+        self,
+        log_tail: bool | None,
+        client_context: Any,
+        tenant_id: str | None,
+        durable_execution_name: str | None,
+        idempotent: bool | None,
+    ) -> Options:
+        """The handle's options, with what this call says instead."""
+        said = (log_tail, client_context, tenant_id, durable_execution_name, idempotent)
+        if all(value is None for value in said):
+            return self._options
+        own = self._options
+        return Options(
+            own.response,
+            own.log_tail if log_tail is None else log_tail,
+            own.client_context if client_context is None else client_context,
+            own.tenant_id if tenant_id is None else tenant_id,
+            durable_execution_name,
+            own.idempotent if idempotent is None else idempotent,
+            own.error_types,
+        )
+
+    def _nearer(self, retry: RetryPolicy | None, timeout: float | None, deadline: float | None) -> Terms:
+        if retry is None and timeout is None and deadline is None:
+            return self._terms
+        return Terms(retry, timeout, deadline).over(self._terms)
+
+    def __repr__(self) -> str:
+        types = ", ".join(
+            f"{name}={getattr(kind, '__name__', repr(kind))}"
+            for name, kind in (("request", self._request), ("response", self._response))
+            if kind is not None
+        )
+        return f"<{type(self).__name__} {self._target.display}{': ' if types else ''}{types}>"
+
+
+class LambdaFunction(_Handle[Req, Res, "LambdaClient"]):
+    """A handle: a function, the types of its payload and result, and the terms of its calls.
+
+    Made by :meth:`LambdaClient.function`. ``fn(x)`` gives the result itself, ``fn.invoke(x)`` the
+    whole :class:`Invocation`.
+    """
 
     @overload
     @classmethod
@@ -116,44 +224,6 @@ class LambdaFunction(Generic[Req, Res]):
             function, request=request, response=response, **options
         )
         return handle
-
-    @property
-    def target(self) -> Target:
-        """The function's name or ARN, and its qualifier."""
-        return self._target
-
-    def with_options(
-        self,
-        *,
-        timeout: float | None = None,
-        deadline: float | None = None,
-        retry: RetryPolicy | None = None,
-        idempotent: bool | None = None,
-        log_tail: bool | None = None,
-        client_context: Any = None,
-        tenant_id: str | None = None,
-        error_types: Mapping[str, type[FunctionError]] | None = None,
-    ) -> LambdaFunction[Req, Res]:
-        """The same handle with other terms; what is not given stays as it is."""
-        changed = {
-            "idempotent": idempotent,
-            "log_tail": log_tail,
-            "client_context": client_context,
-            "tenant_id": tenant_id,
-            "error_types": error_types,
-        }
-        options = attrs.evolve(
-            self._options, **{name: value for name, value in changed.items() if value is not None}
-        )
-        return LambdaFunction(
-            self._client,
-            self._target.function,
-            request=self._request,
-            response=self._response,
-            qualifier=self._target.qualifier,
-            options=options,
-            terms=Terms(retry, timeout, deadline).over(self._terms),
-        )
 
     def __call__(self, payload: Req = NO_PAYLOAD) -> Res:  # type: ignore[assignment]
         """Invoke and give the result itself; raises as :meth:`LambdaClient.invoke`."""
@@ -235,10 +305,12 @@ class LambdaFunction(Generic[Req, Res]):
         deadline: float | None = None,
         idempotent: bool | None = None,
         retry: RetryPolicy | None = None,
-        stop: threading.Event | None = None,
+        stop: Stop | None = None,
+        drain: bool = False,
+        journal: str | os.PathLike[str] | Journal | None = None,
     ) -> MapIterator[Res]:
         """Invoke once per payload, lazily; as :meth:`LambdaClient.map`."""
-        job = self._job(log_tail, idempotent, retry, timeout, concurrency, deadline, stop)
+        job = self._job(log_tail, idempotent, retry, timeout, concurrency, deadline, stop, drain, journal)
         return job.map(payloads, ordered=ordered, raise_errors=raise_errors)
 
     def fan_out(
@@ -247,69 +319,203 @@ class LambdaFunction(Generic[Req, Res]):
         *,
         concurrency: int | None = None,
         progress: bool | ProgressCallback | None = None,
+        keep: Keep = "all",
+        tolerate: float | None = None,
+        first_successes: int | None = None,
         log_tail: bool | None = None,
         timeout: float | None = None,
         deadline: float | None = None,
         idempotent: bool | None = None,
         retry: RetryPolicy | None = None,
-        stop: threading.Event | None = None,
+        stop: Stop | None = None,
+        drain: bool = False,
+        journal: str | os.PathLike[str] | Journal | None = None,
     ) -> FanOutReport[Res]:
         """Invoke once per payload, to the end, and report; as :meth:`LambdaClient.fan_out`."""
-        job = self._job(log_tail, idempotent, retry, timeout, concurrency, deadline, stop)
-        return job.fan_out(payloads, progress=progress)
+        from lambda_invoke.fanout.job import Ends
 
-    def _job(
+        job = self._job(log_tail, idempotent, retry, timeout, concurrency, deadline, stop, drain, journal)
+        return job.fan_out(payloads, Ends(progress, keep, tolerate, first_successes))
+
+
+class AsyncLambdaFunction(_Handle[Req, Res, "AsyncLambdaClient"]):
+    """The handle of the asyncio client, made by :meth:`AsyncLambdaClient.function`: its calls are awaited."""
+
+    @overload
+    @classmethod
+    def from_env(
+        cls,
+        variable: str,
+        client: AsyncLambdaClient,
+        *,
+        request: TypeForm[Req],
+        response: TypeForm[Res],
+        **options: Any,
+    ) -> AsyncLambdaFunction[Req, Res]: ...
+    @overload
+    @classmethod
+    def from_env(
+        cls,
+        variable: str,
+        client: AsyncLambdaClient,
+        *,
+        request: TypeForm[Req],
+        response: None = None,
+        **options: Any,
+    ) -> AsyncLambdaFunction[Req, Any]: ...
+    @overload
+    @classmethod
+    def from_env(
+        cls,
+        variable: str,
+        client: AsyncLambdaClient,
+        *,
+        request: None = None,
+        response: TypeForm[Res],
+        **options: Any,
+    ) -> AsyncLambdaFunction[Any, Res]: ...
+    @overload
+    @classmethod
+    def from_env(
+        cls,
+        variable: str,
+        client: AsyncLambdaClient,
+        *,
+        request: None = None,
+        response: None = None,
+        **options: Any,
+    ) -> AsyncLambdaFunction[Any, Any]: ...
+    @classmethod
+    def from_env(
+        cls,
+        variable: str,
+        client: AsyncLambdaClient,
+        *,
+        request: Any = None,
+        response: Any = None,
+        **options: Any,
+    ) -> AsyncLambdaFunction[Any, Any]:
+        """A handle on the function that an environment variable names, a name or an ARN.
+
+        ``options`` are those of :meth:`AsyncLambdaClient.function`.
+
+        Raises:
+            InvalidTargetError: the variable is not set, or does not name a function.
+        """
+        function = target_from_env(variable, os.environ)
+        handle: AsyncLambdaFunction[Any, Any] = client.function(
+            function, request=request, response=response, **options
+        )
+        return handle
+
+    async def __call__(self, payload: Req = NO_PAYLOAD) -> Res:  # type: ignore[assignment]
+        """Invoke and give the result itself; raises as :meth:`AsyncLambdaClient.invoke`."""
+        return (await self.invoke(payload)).value
+
+    async def invoke(
         self,
-        log_tail: bool | None,
-        idempotent: bool | None,
-        retry: RetryPolicy | None,
-        timeout: float | None,
-        concurrency: int | None,
-        deadline: float | None,
-        stop: threading.Event | None,
-    ) -> Job:
-        return self._client._job(
+        payload: Req = NO_PAYLOAD,  # type: ignore[assignment]
+        *,
+        log_tail: bool | None = None,
+        client_context: Any = None,
+        tenant_id: str | None = None,
+        durable_execution_name: str | None = None,
+        timeout: float | None = None,
+        deadline: float | None = None,
+        idempotent: bool | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> Invocation[Res]:
+        """Invoke and wait for the result; arguments and errors as :meth:`AsyncLambdaClient.invoke`."""
+        call = self._client._caller.invocation(
             self._target.function,
-            self._target.qualifier,
-            self._with(log_tail, None, None, None, idempotent),
-            self._nearer(retry, timeout, None),
-            concurrency=concurrency,
-            deadline=deadline,
-            stop=stop,
+            payload,
+            qualifier=self._target.qualifier,
+            options=self._with(log_tail, client_context, tenant_id, durable_execution_name, idempotent),
+            terms=self._nearer(retry, timeout, deadline),
         )
+        return await self._client._drive(call)
 
-    def _with(
+    async def event(
         self,
-        log_tail: bool | None,
-        client_context: Any,
-        tenant_id: str | None,
-        durable_execution_name: str | None,
-        idempotent: bool | None,
-    ) -> Options:
-        """The handle's options, with what this call says instead."""
-        said = (log_tail, client_context, tenant_id, durable_execution_name, idempotent)
-        if all(value is None for value in said):
-            return self._options
-        own = self._options
-        return Options(
-            own.response,
-            own.log_tail if log_tail is None else log_tail,
-            own.client_context if client_context is None else client_context,
-            own.tenant_id if tenant_id is None else tenant_id,
-            durable_execution_name,
-            own.idempotent if idempotent is None else idempotent,
-            own.error_types,
+        payload: Req = NO_PAYLOAD,  # type: ignore[assignment]
+        *,
+        tenant_id: str | None = None,
+        durable_execution_name: str | None = None,
+        timeout: float | None = None,
+        deadline: float | None = None,
+        idempotent: bool | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> Accepted:
+        """Hand over an event; as :meth:`AsyncLambdaClient.invoke_event`.
+
+        The handle's client context does not travel with events.
+        """
+        options = self._with(None, None, tenant_id, durable_execution_name, idempotent)
+        call = self._client._caller.event(
+            self._target.function,
+            payload,
+            qualifier=self._target.qualifier,
+            options=attrs.evolve(options, client_context=None),
+            terms=self._nearer(retry, timeout, deadline),
+        )
+        return await self._client._drive(call)
+
+    async def dry_run(
+        self,
+        payload: Req = NO_PAYLOAD,  # type: ignore[assignment]
+        *,
+        timeout: float | None = None,
+        deadline: float | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> DryRun:
+        """Whether it exists and may be invoked; as :meth:`AsyncLambdaClient.dry_run`."""
+        return await self._client.dry_run(
+            self._target.function,
+            payload,
+            qualifier=self._target.qualifier,
+            **attrs.asdict(self._nearer(retry, timeout, deadline), recurse=False),
         )
 
-    def _nearer(self, retry: RetryPolicy | None, timeout: float | None, deadline: float | None) -> Terms:
-        if retry is None and timeout is None and deadline is None:
-            return self._terms
-        return Terms(retry, timeout, deadline).over(self._terms)
+    def map(
+        self,
+        payloads: Iterable[Req] | AsyncIterable[Req],
+        *,
+        concurrency: int | None = None,
+        ordered: bool = False,
+        raise_errors: bool = False,
+        log_tail: bool | None = None,
+        timeout: float | None = None,
+        deadline: float | None = None,
+        idempotent: bool | None = None,
+        retry: RetryPolicy | None = None,
+        stop: Stop | None = None,
+        drain: bool = False,
+        journal: str | os.PathLike[str] | Journal | None = None,
+    ) -> AsyncMapIterator[Res]:
+        """Invoke once per payload, lazily; as :meth:`AsyncLambdaClient.map`."""
+        job = self._job(log_tail, idempotent, retry, timeout, concurrency, deadline, stop, drain, journal)
+        return job.map_async(payloads, ordered=ordered, raise_errors=raise_errors)
 
-    def __repr__(self) -> str:
-        types = ", ".join(
-            f"{name}={getattr(kind, '__name__', repr(kind))}"
-            for name, kind in (("request", self._request), ("response", self._response))
-            if kind is not None
-        )
-        return f"<LambdaFunction {self._target.display}{': ' if types else ''}{types}>"
+    async def fan_out(
+        self,
+        payloads: Iterable[Req] | AsyncIterable[Req],
+        *,
+        concurrency: int | None = None,
+        progress: bool | ProgressCallback | None = None,
+        keep: Keep = "all",
+        tolerate: float | None = None,
+        first_successes: int | None = None,
+        log_tail: bool | None = None,
+        timeout: float | None = None,
+        deadline: float | None = None,
+        idempotent: bool | None = None,
+        retry: RetryPolicy | None = None,
+        stop: Stop | None = None,
+        drain: bool = False,
+        journal: str | os.PathLike[str] | Journal | None = None,
+    ) -> FanOutReport[Res]:
+        """Invoke once per payload, to the end, and report; as :meth:`AsyncLambdaClient.fan_out`."""
+        from lambda_invoke.fanout.job import Ends
+
+        job = self._job(log_tail, idempotent, retry, timeout, concurrency, deadline, stop, drain, journal)
+        return await job.fan_out_async(payloads, Ends(progress, keep, tolerate, first_successes))

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
-    *("README.md", "docs/quickstart.md", "docs/errors.md", "docs/retries.md", "docs/fanout.md"),
+    *(
+        "README.md",
+        "docs/quickstart.md",
+        "docs/errors.md",
+        "docs/retries.md",
+        "docs/asyncio.md",
+        "docs/fanout.md",
+    ),
     *("docs/local.md", "docs/cli.md", "docs/typing.md"),
 ]
 NOT_RUN = re.compile(r"<!-- not run: .+ -->")

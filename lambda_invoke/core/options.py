@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Mapping
+    import os
+    from collections.abc import Callable, Mapping
 
     from lambda_invoke.core.retry import RetryPolicy
     from lambda_invoke.errors import FunctionError
+    from lambda_invoke.fanout.journaled import Journal
+    from lambda_invoke.fanout.progress import Progress
+
+
+class Stop(Protocol):
+    """What ends a job from outside: a ``threading.Event``, an ``asyncio.Event``, or anything like them."""
+
+    def is_set(self) -> bool:
+        """Whether the job is to end; asked every 50 ms."""
 
 
 class _TermOptions(TypedDict, total=False):
@@ -49,7 +58,9 @@ class JobOptions(_TermOptions, total=False):
     client_context: Any
     tenant_id: str | None
     idempotent: bool
-    stop: threading.Event | None
+    stop: Stop | None
+    drain: bool
+    journal: str | os.PathLike[str] | Journal | None
 
 
 class MapOptions(JobOptions, total=False):
@@ -57,3 +68,12 @@ class MapOptions(JobOptions, total=False):
 
     ordered: bool
     raise_errors: bool
+
+
+class FanOutOptions(JobOptions, total=False):
+    """Of ``fan_out``."""
+
+    progress: bool | Callable[[Progress], object] | None
+    keep: Literal["all", "failures"]
+    tolerate: float | None
+    first_successes: int | None

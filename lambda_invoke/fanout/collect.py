@@ -1,47 +1,131 @@
-"""The blocking ``fan_out``: runs a map to its end and reports."""
+"""``fan_out``, blocking and on asyncio: runs a map to its end and reports."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from lambda_invoke.core.plan import worst
-from lambda_invoke.errors import DeadlineExceededError, FanOutError, FanOutInterrupted
+from lambda_invoke.core.cancelled import mark_report
+from lambda_invoke.errors import DeadlineExceededError, FanOutError, FanOutInterrupted, RequestError
+from lambda_invoke.fanout.aio_mapping import AsyncMapIterator
+from lambda_invoke.fanout.ledger import Ledger
+from lambda_invoke.fanout.mapping import MapIterator
 from lambda_invoke.fanout.progress import Progress
 from lambda_invoke.fanout.report import CompletionReason, FanOutReport
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
 
-    from lambda_invoke.fanout.mapping import MapIterator
+    from lambda_invoke.core.options import Stop
     from lambda_invoke.fanout.progress import Meter
+    from lambda_invoke.fanout.report import Keep
+    from lambda_invoke.fanout.state import MapState
+    from lambda_invoke.fanout.tolerance import Tolerance
     from lambda_invoke.results import Outcome
 
 T = TypeVar("T")
+M = TypeVar("M", bound="MapState[Any]")
 
 
-class Collection(Generic[T]):
+class _Gathering(Generic[T, M]):
     """The outcomes of one fan-out as they come.
 
     They are recorded as the loop delivers them, so that an interrupt between two steps of the
-    iteration loses none.
+    iteration loses none. ``keep="failures"`` counts them all and holds those that failed.
+
+    Raises:
+        RequestError: ``keep`` is something else.
     """
 
     def __init__(
         self,
-        start: Callable[[Callable[[Outcome[T]], None]], MapIterator[T]],
+        start: Callable[[Callable[[Outcome[T]], None]], M],
         *,
-        total: int | None,
-        stop: threading.Event | None,
+        tolerance: Tolerance,
+        stop: Stop | None,
+        keep: Keep = "all",
     ) -> None:
-        self._outcomes: list[Outcome[T]] = []
-        self._mapping = start(self._outcomes.append)
-        self._total = total
-        self._stop = stop
+        if keep not in ("all", "failures"):
+            raise RequestError(f"keep is 'all' or 'failures', not {keep!r}")
+        self._keep = keep
         self._begun = time.monotonic()
+        self._ledger: Ledger[T] = Ledger(keep, self._elapsed)
+        self._mapping = start(self._ledger.record)
+        self._tolerance = tolerance
+        self._stop = stop
         self._done = 0
         self._failed = 0
+        self._ended_for: CompletionReason | None = None
+
+    def _took(self, outcome: Outcome[T], meter: Meter) -> None:
+        """One more outcome was yielded."""
+        self._done += 1
+        self._failed += not outcome.ok
+        meter.update(self._progress())
+        self._ledger.count_many()
+        if self._ended_for is None:
+            at_end = self._mapping.is_done
+            verdict = self._tolerance.verdict(self._done - self._failed, self._failed, at_end=at_end)
+            if verdict is not None:
+                self._ended_for = verdict
+                self._mapping.end(verdict)
+
+    def _check(self, error: Exception) -> None:
+        """The iteration ended with an error: the input's and the deadline's end the job, and no more."""
+        mapping = self._mapping
+        late = isinstance(error, DeadlineExceededError) and mapping.ended is CompletionReason.DEADLINE
+        if error is not mapping.input_error and not late:
+            raise error  # a defect
+
+    def _finished(self, reason: CompletionReason) -> FanOutReport[T]:
+        """The report, or the input's own failure with it.
+
+        Raises:
+            FanOutError: the input itself failed.
+        """
+        report = self._report(reason)
+        failure = self._mapping.input_error
+        if failure is None:
+            return report
+        what = "the input raised" if reason is CompletionReason.INPUT_FAILED else "the journal failed with"
+        raise FanOutError(
+            f"{what} {type(failure).__name__} after {len(report):,} items; .report has their outcomes",
+            report=report,
+            executed=report.executed,
+        ) from failure
+
+    def _reason(self) -> CompletionReason:
+        if self._ended_for is not None:
+            return self._ended_for
+        reason = self._mapping.ended or CompletionReason.COMPLETED
+        if reason is CompletionReason.STOPPED and not self._failed and self._done == self._tolerance.total:
+            return CompletionReason.COMPLETED  # there was nothing left to stop
+        if reason is CompletionReason.COMPLETED and self._failed:
+            if self._mapping.overdue:
+                return CompletionReason.DEADLINE
+            if self._stop is not None and self._stop.is_set():
+                return CompletionReason.STOPPED
+        return reason
+
+    def _progress(self, *, finished: bool = False) -> Progress:
+        in_flight = 0 if finished else self._mapping.in_flight
+        total = self._tolerance.total
+        return Progress(self._done, self._failed, in_flight, total, self._elapsed(), finished)
+
+    def _report(self, reason: CompletionReason) -> FanOutReport[T]:
+        # In this order: what has its outcome recorded in between is in both, and not in neither.
+        missing = self._mapping.unaccounted()
+        outcomes, tally = self._ledger.close(missing)
+        error = self._mapping.input_error
+        return FanOutReport(outcomes, reason, self._elapsed(), error, self._keep, tally=tally)
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._begun
+
+
+class Collection(_Gathering[T, MapIterator[T]]):
+    """The blocking ``fan_out``."""
 
     def run(self, meter: Meter) -> FanOutReport[T]:
         """Run the map to its end and report.
@@ -59,18 +143,16 @@ class Collection(Generic[T]):
             finally:
                 self._mapping.close()
                 meter.close()
-            report = self._report(reason)
+            return self._finished(reason)
         except KeyboardInterrupt as interrupt:
             raise self._interrupted() from interrupt
-        failure = self._mapping.input_error
-        if failure is None:
-            return report
-        raise FanOutError(
-            f"the input raised {type(failure).__name__} after {len(report):,} items; "
-            ".report has their outcomes",
-            report=report,
-            executed=worst(outcome.executed for outcome in report),
-        ) from failure
+
+    def _consume(self, meter: Meter) -> None:
+        try:
+            for outcome in self._mapping:
+                self._took(outcome, meter)
+        except Exception as error:  # noqa: BLE001 - looked at there
+            self._check(error)
 
     def _interrupted(self) -> FanOutInterrupted:
         """The interrupt with its report, however often Ctrl-C comes again: this is brief."""
@@ -82,35 +164,33 @@ class Collection(Generic[T]):
             except KeyboardInterrupt:
                 continue
 
-    def _consume(self, meter: Meter) -> None:
-        mapping = self._mapping
+
+class AsyncCollection(_Gathering[T, AsyncMapIterator[T]]):
+    """The ``fan_out`` of the asyncio client."""
+
+    async def run(self, meter: Meter) -> FanOutReport[T]:
+        """Run the map to its end and report.
+
+        Raises:
+            FanOutError: as of the blocking one.
+            CancelledError: it was cancelled; it has the report with every outcome known by then.
+        """
         try:
-            for outcome in mapping:
-                self._done += 1
-                self._failed += not outcome.ok
-                meter.update(self._progress())
-        except Exception as error:
-            late = isinstance(error, DeadlineExceededError) and mapping.ended is CompletionReason.DEADLINE
-            if error is not mapping.input_error and not late:
-                raise  # these two end the job, and the report says so; this is a defect
+            try:
+                await self._consume(meter)
+                reason = self._reason()
+                meter.update(self._progress(finished=True))
+            finally:
+                await self._mapping.aclose()
+                meter.close()
+            return self._finished(reason)
+        except asyncio.CancelledError as cancelled:
+            mark_report(cancelled, self._report(CompletionReason.INTERRUPTED))
+            raise
 
-    def _reason(self) -> CompletionReason:
-        reason = self._mapping.ended or CompletionReason.COMPLETED
-        if reason is CompletionReason.STOPPED and not self._failed and self._done == self._total:
-            return CompletionReason.COMPLETED  # there was nothing left to stop
-        if reason is CompletionReason.COMPLETED and self._failed:
-            if self._mapping.overdue:
-                return CompletionReason.DEADLINE
-            if self._stop is not None and self._stop.is_set():
-                return CompletionReason.STOPPED
-        return reason
-
-    def _progress(self, *, finished: bool = False) -> Progress:
-        in_flight = 0 if finished else self._mapping.in_flight
-        elapsed = time.monotonic() - self._begun
-        return Progress(self._done, self._failed, in_flight, self._total, elapsed, finished)
-
-    def _report(self, reason: CompletionReason) -> FanOutReport[T]:
-        known = {outcome.index: outcome for outcome in [*self._mapping.unaccounted(), *self._outcomes]}
-        outcomes = tuple(known[index] for index in sorted(known))
-        return FanOutReport(outcomes, reason, time.monotonic() - self._begun, self._mapping.input_error)
+    async def _consume(self, meter: Meter) -> None:
+        try:
+            async for outcome in self._mapping:
+                self._took(outcome, meter)
+        except Exception as error:  # noqa: BLE001 - looked at there
+            self._check(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -15,11 +16,12 @@ from lambda_invoke.transports.drive import Clock, drive_async
 from lambda_invoke.transports.threads import was_unsent
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
     from contextvars import Context
 
+    from lambda_invoke.core.options import Stop
     from lambda_invoke.core.transport import AsyncTransport
+    from lambda_invoke.transports.admission import Admission
 
 T = TypeVar("T")
 
@@ -45,25 +47,29 @@ GRACE_SECONDS = 0.25
 class Engine(Generic[T]):
     """Up to ``concurrency`` workers on one event loop.
 
-    Everything but ``offer`` runs on that loop, on which ``call`` runs a function from any thread.
-    ``deliver`` is called with each outcome as it comes. The engine watches ``stop`` and ``expires``
-    by itself, whatever the caller is busy with; ``ended`` is called when one of them ends the job.
+    Items wait for their turn in ``admission``. Everything but ``offer`` runs on that loop, on which
+    ``call`` runs a function from any thread. ``deliver`` is called with each outcome as it comes. The
+    engine watches ``stop`` and ``expires`` by itself, whatever the caller is busy with; ``ended`` is
+    called when one of them ends the job. With ``drain`` what is in flight at a stop is waited for.
     """
 
     def __init__(
         self,
         transport: AsyncTransport,
+        admission: Admission,
         *,
         concurrency: int,
         deliver: Callable[[Outcome[T]], None],
         ended: Callable[[], None],
-        call: Callable[..., None],
+        call: Callable[..., object],
         context: Context,
         clock: Clock,
         expires: float | None,
-        stop: threading.Event | None,
+        stop: Stop | None,
+        drain: bool,
     ) -> None:
         self._transport = transport
+        self._admission = admission
         self._concurrency = concurrency
         self._deliver = deliver
         self._ended = ended
@@ -73,9 +79,10 @@ class Engine(Generic[T]):
         self._sleep = clock.async_sleep or asyncio.sleep
         self._expires = expires
         self._stop = stop
+        self._drain = drain
         self._feed: deque[Item[T]] = deque()
         self._parked: deque[asyncio.Future[None]] = deque()
-        self._workers: set[asyncio.Task[None]] = set()
+        self._workers: dict[asyncio.Task[None], Item[T] | None] = {}
         self._watch: asyncio.TimerHandle | None = None
         self._closed = False
         self._woken = False
@@ -97,6 +104,19 @@ class Engine(Generic[T]):
             worker.cancel()
         self._refuse()
 
+    async def wait_closed(self, seconds: float) -> None:
+        """After ``close``: until what was given up is delivered, for so many seconds at most."""
+        if self._workers:
+            await asyncio.wait(self._workers, timeout=seconds)
+
+    def _give_up_unsent(self) -> None:
+        """Send nothing more, and leave what is in flight alone."""
+        self._closed = True
+        self._refuse()
+        for worker, item in list(self._workers.items()):
+            if item is None or item.call.course.sending_since is None:
+                worker.cancel()
+
     def _refuse(self) -> None:
         while self._feed:
             item = self._feed.popleft()
@@ -115,16 +135,22 @@ class Engine(Generic[T]):
                 if len(self._workers) >= self._concurrency:
                     break
                 worker = asyncio.get_running_loop().create_task(self._work(), context=self._context.copy())
-                self._workers.add(worker)
-                worker.add_done_callback(self._workers.discard)
+                self._workers[worker] = None
+                worker.add_done_callback(self._workers.pop)
 
     def _look(self) -> None:
         """End the job if its stop or deadline came, and look again when it may have."""
         late = None if self._expires is None else self._expires + GRACE_SECONDS - self._clock.now()
-        if (self._stop is not None and self._stop.is_set()) or (late is not None and late <= 0):
+        stopped = self._stop is not None and self._stop.is_set()
+        if (stopped and not self._drain) or (late is not None and late <= 0):
             self.close()
             self._ended()
             return
+        if stopped:
+            self._give_up_unsent()
+            self._ended()
+            if not self._workers:
+                return
         waits = [] if self._stop is None else [STOP_POLL_SECONDS]
         waits += [] if late is None else [late]
         if waits:
@@ -139,13 +165,16 @@ class Engine(Generic[T]):
         return False
 
     async def _work(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop, admission = asyncio.get_running_loop(), self._admission
+        worker = asyncio.current_task()
+        assert worker is not None
         while True:
+            self._workers[worker] = None
             while not self._feed:
                 waiter = loop.create_future()
                 self._parked.append(waiter)
                 await waiter
-            item = self._feed.popleft()
+            item = self._workers[worker] = self._feed.popleft()
             call = item.call
             try:
                 invocation = await drive_async(
@@ -153,6 +182,8 @@ class Engine(Generic[T]):
                     self._transport,
                     call.request,
                     self._sleep,
+                    admission,
+                    enter=functools.partial(admission.enter, call.request, call.expires),
                 )
             except LambdaInvokeError as error:
                 self._deliver(item.failed(error))

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sized
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from lambda_invoke.core.calls import Terms
-from lambda_invoke.core.codec import NO_PAYLOAD
+from lambda_invoke.core.codec import NO_PAYLOAD, encode_client_context
 from lambda_invoke.core.warn import warn_caller
 from lambda_invoke.errors import ConcurrencyLimitedWarning, LambdaInvokeError, RequestError
-from lambda_invoke.fanout.collect import Collection
+from lambda_invoke.fanout.aio_mapping import AsyncMapIterator
+from lambda_invoke.fanout.collect import AsyncCollection, Collection
 from lambda_invoke.fanout.engine import Item
+from lambda_invoke.fanout.journaled import Journal, JournalPlan
 from lambda_invoke.fanout.mapping import MapIterator
 from lambda_invoke.fanout.progress import meter_for
+from lambda_invoke.fanout.state import Plans
+from lambda_invoke.fanout.tolerance import Tolerance, tolerance
 from lambda_invoke.results import Outcome
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable, Iterable
+    import os
+    from collections.abc import AsyncIterable, Callable, Iterable
 
     from lambda_invoke.core.calls import Caller, Options
-    from lambda_invoke.fanout.progress import ProgressCallback
-    from lambda_invoke.fanout.report import FanOutReport
+    from lambda_invoke.core.options import Stop
+    from lambda_invoke.fanout.progress import Meter, ProgressCallback
+    from lambda_invoke.fanout.report import FanOutReport, Keep
+    from lambda_invoke.transports.admission import Admission
     from lambda_invoke.transports.drive import Clock
     from lambda_invoke.transports.sender import Sender
 
@@ -43,6 +50,7 @@ class Job:
 
     caller: Caller
     sender: Sender
+    admission: Admission
     clock: Clock
     function: str | None
     qualifier: str | None
@@ -50,7 +58,9 @@ class Job:
     terms: Terms
     concurrency: int | None = None
     deadline: float | None = None
-    stop: threading.Event | None = None
+    stop: Stop | None = None
+    drain: bool = False
+    journal: str | os.PathLike[str] | Journal | None = None
 
     def map(
         self,
@@ -65,30 +75,78 @@ class Job:
         Raises:
             RequestError: an argument that no item could be sent with.
         """
+        return MapIterator(payloads, self._plans(ordered, raise_errors), record=record)
+
+    def map_async(
+        self,
+        payloads: Iterable[Any] | AsyncIterable[Any],
+        *,
+        ordered: bool = False,
+        raise_errors: bool = False,
+        record: Callable[[Outcome[Any]], None] | None = None,
+    ) -> AsyncMapIterator[Any]:
+        """The same for asyncio, on the loop of its first ``anext()``."""
+        return AsyncMapIterator(payloads, self._plans(ordered, raise_errors), record=record)
+
+    def _plans(self, ordered: bool, raise_errors: bool) -> Plans[Any]:
         deadline = Terms(deadline=self.deadline).deadline  # refuses what is not a number of seconds
         terms = self.caller.job_terms(self.terms)
         if self.function is not None:
             self._call(self.function, NO_PAYLOAD, terms, None)
-        return MapIterator(
-            payloads,
+        return Plans(
             lambda index, given, expires: self._prepare(index, given, terms, expires),
             self.sender.async_transport,
-            concurrency=self._bounded_concurrency(),
-            ordered=ordered,
-            raise_errors=raise_errors,
-            deadline=deadline,
-            clock=self.clock,
-            stop=self.stop,
-            record=record,
+            self.sender.opened,
+            self.admission,
+            self._bounded_concurrency(),
+            ordered,
+            raise_errors,
+            deadline,
+            self.clock,
+            self.stop,
+            self.drain,
+            self._journal_plan(),
         )
 
-    def fan_out(
-        self, payloads: Iterable[Any], *, progress: bool | ProgressCallback | None
-    ) -> FanOutReport[Any]:
+    def _journal_plan(self) -> JournalPlan | None:
+        if self.journal is None:
+            return None
+        journal = self.journal if isinstance(self.journal, Journal) else Journal(self.journal)
+        parts = [f"fan-out of {self.function or '(function, payload) pairs'}"]
+        if self.qualifier is not None:
+            parts.append(f"qualifier {self.qualifier}")
+        if self.options.tenant_id is not None:
+            parts.append(f"tenant {self.options.tenant_id}")
+        if self.options.client_context is not None:
+            context = encode_client_context(self.options.client_context, limits=self.caller.limits)
+            parts.append(f"client context {hashlib.blake2b(context.encode(), digest_size=8).hexdigest()}")
+        error_types = self.options.error_types or self.caller.error_types
+        return JournalPlan(journal, ", ".join(parts), self.options.idempotent, error_types)
+
+    def fan_out(self, payloads: Iterable[Any], ends: Ends) -> FanOutReport[Any]:
         """Run the job to its end and report; raises as ``Collection.run``."""
-        total = len(payloads) if isinstance(payloads, Sized) else None
-        collection = Collection(lambda record: self.map(payloads, record=record), total=total, stop=self.stop)
-        return collection.run(meter_for(progress, self.function or "fan-out", total))
+        collection = Collection(
+            lambda record: self.map(payloads, record=record),
+            tolerance=ends.tolerance(payloads),
+            stop=self.stop,
+            keep=ends.keep,
+        )
+        return collection.run(self._meter(payloads, ends))
+
+    async def fan_out_async(
+        self, payloads: Iterable[Any] | AsyncIterable[Any], ends: Ends
+    ) -> FanOutReport[Any]:
+        """The same for asyncio; raises as ``AsyncCollection.run``."""
+        collection = AsyncCollection(
+            lambda record: self.map_async(payloads, record=record),
+            tolerance=ends.tolerance(payloads),
+            stop=self.stop,
+            keep=ends.keep,
+        )
+        return await collection.run(self._meter(payloads, ends))
+
+    def _meter(self, payloads: object, ends: Ends) -> Meter:
+        return meter_for(ends.progress, self.function or "fan-out", _length(payloads))
 
     def _prepare(
         self, index: int, given: Any, terms: Terms, expires: float | None
@@ -133,6 +191,24 @@ class Job:
                 "larger one"
             )
         return slots
+
+
+@attrs.frozen
+class Ends:
+    """How a fan-out ends early, what of it is shown, and what of it is kept."""
+
+    progress: bool | ProgressCallback | None = None
+    keep: Keep = "all"
+    tolerate: float | None = None
+    first_successes: int | None = None
+
+    def tolerance(self, payloads: object) -> Tolerance:
+        """When the job ends early for what its items came to."""
+        return tolerance(self.tolerate, self.first_successes, _length(payloads))
+
+
+def _length(payloads: object) -> int | None:
+    return len(payloads) if isinstance(payloads, Sized) else None
 
 
 def _is_count(value: object) -> bool:

@@ -14,10 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """A loop of uvloop's when that is installed (the extra ``speed``), of asyncio's otherwise."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
 class BackgroundLoop:
     """An event loop in a daemon thread, started at first use and stopped at exit."""
 
     def __init__(self) -> None:
+        self.make: Callable[[], asyncio.AbstractEventLoop] = new_event_loop
         self.forget()
 
     def forget(self) -> None:
@@ -30,7 +40,7 @@ class BackgroundLoop:
         """Start the loop if need be; what is returned runs a function on it, soon."""
         with self._lock:
             if self._loop is None:
-                loop = asyncio.new_event_loop()
+                loop = self.make()
                 thread = threading.Thread(
                     target=self._run, args=(loop,), name="lambda_invoke-loop", daemon=True
                 )

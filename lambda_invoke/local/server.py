@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from lambda_invoke.aio import AsyncLambdaClient
     from lambda_invoke.client import LambdaClient
 
 
@@ -200,6 +201,12 @@ class LocalLambda:
         from lambda_invoke.client import LambdaClient
 
         return LambdaClient(session=self.session(), endpoint_url=self.endpoint_url, **options)
+
+    def async_client(self, **options: Any) -> AsyncLambdaClient:
+        """An :class:`~lambda_invoke.AsyncLambdaClient` for this endpoint; ``options`` as its own."""
+        from lambda_invoke.aio import AsyncLambdaClient
+
+        return AsyncLambdaClient(session=self.session(), endpoint_url=self.endpoint_url, **options)
 
     def arn(self, name: str, qualifier: str | None = None) -> str:
         """The ARN of a function, or of a version or alias of it."""

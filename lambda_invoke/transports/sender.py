@@ -23,8 +23,8 @@ T = TypeVar("T")
 class Sender:
     """Opens and holds what a client sends with. Thread-safe; started anew in a forked child.
 
-    Either ``boto_client`` (taken as it is), or ``transport``, or a client built of the rest, as
-    boto3 would.
+    Either ``boto_client`` (taken as it is), or ``transport``, or ``async_transport`` (for asyncio
+    alone), or a client built of the rest, as boto3 would.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class Sender:
         max_concurrency: int,
         boto_client: BotoLambdaClient | None = None,
         transport: Transport | None = None,
+        async_transport: AsyncTransport | None = None,
         session: BotoSession | None = None,
         region_name: str | None = None,
         profile_name: str | None = None,
@@ -41,6 +42,7 @@ class Sender:
         self.max_concurrency = max_concurrency
         self.boto_client = boto_client
         self._given = transport
+        self._given_async = async_transport
         self._session = session
         self._names = {
             "region_name": region_name,
@@ -59,7 +61,7 @@ class Sender:
         self._lock = threading.RLock()
         for also in self.also_after_fork:
             also()
-        self._async_transport: AsyncTransport | None = None
+        self._async_transport: AsyncTransport | None = self._given_async
         renew = getattr(self._transport, "renew_locks", None)
         if renew is not None:
             renew()
@@ -77,8 +79,7 @@ class Sender:
         Raises:
             RequestError: closed.
         """
-        if self._closed:
-            raise RequestError("the client is closed")
+        self._check_open()
         if self._transport is None:
             with self._lock:
                 if self._transport is None:
@@ -86,12 +87,35 @@ class Sender:
         return self._transport
 
     def async_transport(self) -> AsyncTransport:
-        """The transport of ``map`` and ``fan_out``."""
-        transport = self.transport()
-        with self._lock:
-            if self._async_transport is None:
-                self._async_transport = self._open_async(transport)
+        """The transport of ``map``, ``fan_out`` and the asyncio client.
+
+        Raises:
+            RequestError: closed.
+        """
+        self._check_open()
+        if self._async_transport is None:
+            transport = self.transport()
+            with self._lock:
+                if self._async_transport is None:
+                    self._async_transport = self._open_async(transport)
+        return self._async_transport
+
+    async def opened(self) -> AsyncTransport:
+        """The same, opened in a thread: importing botocore would hold the loop up for long.
+
+        Raises:
+            RequestError: closed.
+        """
+        self._check_open()
+        if self._async_transport is not None:
             return self._async_transport
+        from lambda_invoke.transports.threads import DaemonThreads, in_thread
+
+        return await in_thread(DaemonThreads(1), self.async_transport)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RequestError("the client is closed")
 
     def choice(self) -> TransportChoice:
         """What carries the calls, and why. It may have to fetch credentials to know.
@@ -102,8 +126,9 @@ class Sender:
         from lambda_invoke.transports.choice import ChosenTransport, TransportChoice
 
         transport = self.async_transport()
-        if self._given is not None:
-            return TransportChoice(type(self._given).__name__, type(self._given).__name__)
+        given = self._given or self._given_async
+        if given is not None:
+            return TransportChoice(type(given).__name__, type(given).__name__)
         if not isinstance(transport, ChosenTransport):
             return TransportChoice("botocore", "botocore", "the boto3 client was handed over")
         reason = self._asked(transport.settled_reason)
@@ -133,7 +158,9 @@ class Sender:
         Raises:
             RequestError: closed, or over a transport, which has none.
         """
-        self.transport()
+        self._check_open()
+        if self._given_async is None:
+            self.transport()
         if self.boto_client is not None:
             return self.boto_client
         if self._built is None:
@@ -161,11 +188,19 @@ class Sender:
         elif self._given is not None:
             self._given.close()
 
+    async def aclose(self) -> None:
+        """Close this loop's connections, and whatever :meth:`close` closes."""
+        self._closed = True
+        transport = self._async_transport
+        if transport is not None:
+            await transport.aclose()
+        self.close()
+
     def __repr__(self) -> str:
         if self.boto_client is not None:
             over = "a boto3 client that was handed over"
-        elif self._given is not None:
-            over = type(self._given).__name__
+        elif self._given is not None or self._given_async is not None:
+            over = type(self._given or self._given_async).__name__
         else:
             named = (f"{name}={value!r}" for name, value in self._names.items() if value is not None)
             over = ", ".join(named) or ("a session" if self._session else "boto3's own configuration")

@@ -81,7 +81,7 @@ def test_progress_on_a_terminal(tmp_path: Path) -> None:
         shown = map_on_terminal("f", *where)
         silent = map_on_terminal("f", *where, "--no-progress")
     assert "[########################] 20 of 20 done, 0 in flight" in shown
-    assert shown.count("\n") == 2
+    assert shown.count("\n") == 3
     assert "\x1b" not in silent
     assert silent.startswith("20 items in ")
 

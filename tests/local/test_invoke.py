@@ -1,5 +1,6 @@
 """RequestResponse, DryRun and the log tail, through an unchanged boto3 client."""
 
+import asyncio
 import base64
 import json
 import re
@@ -151,3 +152,16 @@ def test_the_lambda_invoke_client_talks_to_it(serve: Serve) -> None:
         assert invocation.log.report.cold_start
         assert client.invoke_event("echo", {}).status_code == 202
         assert client.dry_run("echo").allowed
+
+
+def test_the_asyncio_client_talks_to_it(serve: Serve) -> None:
+    """``local.async_client()`` is an AsyncLambdaClient that is ready to invoke."""
+    local, _ = serve({"echo": handler("echo")})
+
+    async def use() -> None:
+        async with local.async_client() as client:
+            assert (await client.invoke("echo", {"a": 1})).value == {"a": 1}
+            assert (await client.fan_out("echo", range(3))).values() == [0, 1, 2]
+            assert [function.name async for function in client.list_functions()] == ["echo"]
+
+    asyncio.run(use())

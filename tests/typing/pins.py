@@ -5,6 +5,7 @@ Never imported; `nox -s typing` checks it.
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from typing import Any, Literal, TypedDict, assert_type
 
@@ -12,6 +13,10 @@ import attrs
 
 from lambda_invoke import (
     Accepted,
+    AsyncLambdaClient,
+    AsyncLambdaFunction,
+    AsyncMapIterator,
+    CostEstimate,
     DryRun,
     FanOutReport,
     FunctionConfiguration,
@@ -78,3 +83,35 @@ def pins(client: LambdaClient) -> None:
     client.invoke(17)  # type: ignore[call-overload]
     with client as same:
         assert_type(same, LambdaClient)
+
+
+async def async_pins(client: AsyncLambdaClient) -> None:
+    assert_type(await client.invoke("f"), Invocation[Any])
+    assert_type(await client.invoke("f", {"a": 1}, response=Report), Invocation[Report])
+    assert_type((await client.invoke("f", response=Report | None)).value, Report | None)
+    assert_type(await client.invoke_event("f", Ask(dt.date.min)), Accepted)
+    assert_type(await client.dry_run("f"), DryRun)
+
+    fn = client.function("reports:prod", request=Ask, response=Report)
+    assert_type(fn, AsyncLambdaFunction[Ask, Report])
+    assert_type(await fn(Ask(dt.date.min)), Report)
+    assert_type(await fn.invoke(Ask(dt.date.min)), Invocation[Report])
+    assert_type(await fn.event(Ask(dt.date.min)), Accepted)
+    assert_type(await fn.dry_run(), DryRun)
+    assert_type(fn.map([Ask(dt.date.min)]), AsyncMapIterator[Report])
+    assert_type((await fn.fan_out([Ask(dt.date.min)])).values(), list[Report])
+    assert_type(fn.with_options(retry=RetryPolicy.never()), AsyncLambdaFunction[Ask, Report])
+    await fn("not an Ask")  # type: ignore[arg-type]
+    assert_type(AsyncLambdaFunction.from_env("F", client, response=Report), AsyncLambdaFunction[Any, Report])
+
+    async for outcome in client.map("f", [1], response=Report, ordered=True):
+        assert_type(outcome, Outcome[Report])
+    stop = asyncio.Event()
+    report = await client.fan_out("f", [1], response=Report, keep="failures", tolerate=0.5, stop=stop)
+    assert_type(report, FanOutReport[Report])
+    assert_type(report.cost(), CostEstimate | None)
+    assert_type(await anext(client.list_functions()), FunctionConfiguration)
+
+    await client.fan_out("f", [1], keep="none")  # type: ignore[call-overload]
+    async with client as same:
+        assert_type(same, AsyncLambdaClient)
