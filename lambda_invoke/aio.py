@@ -311,6 +311,7 @@ class AsyncLambdaClient(ClientBase):
         stop: Stop | None = None,
         drain: bool = False,
         journal: str | os.PathLike[str] | Journal | None = None,
+        batch_size: int | None = None,
     ) -> AsyncMapIterator[Any]:
         """Invoke a function once per payload; an async iterator over an :class:`Outcome` for each.
 
@@ -327,6 +328,7 @@ class AsyncLambdaClient(ClientBase):
             stop=stop,
             drain=drain,
             journal=journal,
+            batch_size=batch_size,
         )
         return job.map_async(payloads, ordered=ordered, raise_errors=raise_errors)
 
@@ -370,6 +372,7 @@ class AsyncLambdaClient(ClientBase):
         stop: Stop | None = None,
         drain: bool = False,
         journal: str | os.PathLike[str] | Journal | None = None,
+        batch_size: int | None = None,
     ) -> FanOutReport[Any]:
         """Invoke a function once per payload, to the end, and report on all of them.
 
@@ -392,6 +395,7 @@ class AsyncLambdaClient(ClientBase):
             stop=stop,
             drain=drain,
             journal=journal,
+            batch_size=batch_size,
         )
         return await job.fan_out_async(payloads, Ends(progress, keep, tolerate, first_successes))
 

@@ -117,6 +117,7 @@ class ClientBase:
         stop: Stop | None,
         drain: bool,
         journal: str | os.PathLike[str] | Journal | None,
+        batch_size: int | None,
     ) -> Job:
         from lambda_invoke.fanout.job import Job
 
@@ -134,6 +135,7 @@ class ClientBase:
             stop,
             drain,
             journal,
+            batch_size,
         )
 
     @property

@@ -366,6 +366,7 @@ class LambdaClient(ClientBase):
         stop: Stop | None = None,
         drain: bool = False,
         journal: str | os.PathLike[str] | Journal | None = None,
+        batch_size: int | None = None,
     ) -> MapIterator[Any]:
         """Invoke a function once per payload; yields an :class:`Outcome` for each as it finishes.
 
@@ -394,6 +395,9 @@ class LambdaClient(ClientBase):
             drain: at a stop, wait for what is in flight; the job's deadline still holds.
             journal: a file, or a :class:`Journal`, that keeps what became of each item: run again with
                 the same items, the job sends only what is missing, even after ``kill -9``.
+            batch_size: send so many items in one payload, as a JSON array; the function replies with
+                an array of as many results, and each item has its outcome (``response`` is the type
+                of one). An item that cannot be sent, and a reply of another length, fail their batch.
 
         Raises:
             RequestError: an argument that no item could be sent with.
@@ -409,6 +413,7 @@ class LambdaClient(ClientBase):
             stop=stop,
             drain=drain,
             journal=journal,
+            batch_size=batch_size,
         )
         return job.map(payloads, ordered=ordered, raise_errors=raise_errors)
 
@@ -452,6 +457,7 @@ class LambdaClient(ClientBase):
         stop: Stop | None = None,
         drain: bool = False,
         journal: str | os.PathLike[str] | Journal | None = None,
+        batch_size: int | None = None,
     ) -> FanOutReport[Any]:
         """Invoke a function once per payload, to the end, and report on all of them.
 
@@ -485,6 +491,7 @@ class LambdaClient(ClientBase):
             stop=stop,
             drain=drain,
             journal=journal,
+            batch_size=batch_size,
         )
         return job.fan_out(payloads, Ends(progress, keep, tolerate, first_successes))
 

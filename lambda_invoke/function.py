@@ -107,6 +107,7 @@ class _Handle(Generic[Req, Res, C]):
         stop: Stop | None,
         drain: bool,
         journal: str | os.PathLike[str] | Journal | None,
+        batch_size: int | None,
     ) -> Job:
         return self._client._job(
             self._target.function,
@@ -118,6 +119,7 @@ class _Handle(Generic[Req, Res, C]):
             stop=stop,
             drain=drain,
             journal=journal,
+            batch_size=batch_size,
         )
 
     def _with(
@@ -308,9 +310,12 @@ class LambdaFunction(_Handle[Req, Res, "LambdaClient"]):
         stop: Stop | None = None,
         drain: bool = False,
         journal: str | os.PathLike[str] | Journal | None = None,
+        batch_size: int | None = None,
     ) -> MapIterator[Res]:
         """Invoke once per payload, lazily; as :meth:`LambdaClient.map`."""
-        job = self._job(log_tail, idempotent, retry, timeout, concurrency, deadline, stop, drain, journal)
+        job = self._job(
+            log_tail, idempotent, retry, timeout, concurrency, deadline, stop, drain, journal, batch_size
+        )
         return job.map(payloads, ordered=ordered, raise_errors=raise_errors)
 
     def fan_out(
@@ -330,11 +335,14 @@ class LambdaFunction(_Handle[Req, Res, "LambdaClient"]):
         stop: Stop | None = None,
         drain: bool = False,
         journal: str | os.PathLike[str] | Journal | None = None,
+        batch_size: int | None = None,
     ) -> FanOutReport[Res]:
         """Invoke once per payload, to the end, and report; as :meth:`LambdaClient.fan_out`."""
         from lambda_invoke.fanout.job import Ends
 
-        job = self._job(log_tail, idempotent, retry, timeout, concurrency, deadline, stop, drain, journal)
+        job = self._job(
+            log_tail, idempotent, retry, timeout, concurrency, deadline, stop, drain, journal, batch_size
+        )
         return job.fan_out(payloads, Ends(progress, keep, tolerate, first_successes))
 
 
@@ -491,9 +499,12 @@ class AsyncLambdaFunction(_Handle[Req, Res, "AsyncLambdaClient"]):
         stop: Stop | None = None,
         drain: bool = False,
         journal: str | os.PathLike[str] | Journal | None = None,
+        batch_size: int | None = None,
     ) -> AsyncMapIterator[Res]:
         """Invoke once per payload, lazily; as :meth:`AsyncLambdaClient.map`."""
-        job = self._job(log_tail, idempotent, retry, timeout, concurrency, deadline, stop, drain, journal)
+        job = self._job(
+            log_tail, idempotent, retry, timeout, concurrency, deadline, stop, drain, journal, batch_size
+        )
         return job.map_async(payloads, ordered=ordered, raise_errors=raise_errors)
 
     async def fan_out(
@@ -513,9 +524,12 @@ class AsyncLambdaFunction(_Handle[Req, Res, "AsyncLambdaClient"]):
         stop: Stop | None = None,
         drain: bool = False,
         journal: str | os.PathLike[str] | Journal | None = None,
+        batch_size: int | None = None,
     ) -> FanOutReport[Res]:
         """Invoke once per payload, to the end, and report; as :meth:`AsyncLambdaClient.fan_out`."""
         from lambda_invoke.fanout.job import Ends
 
-        job = self._job(log_tail, idempotent, retry, timeout, concurrency, deadline, stop, drain, journal)
+        job = self._job(
+            log_tail, idempotent, retry, timeout, concurrency, deadline, stop, drain, journal, batch_size
+        )
         return await job.fan_out_async(payloads, Ends(progress, keep, tolerate, first_successes))

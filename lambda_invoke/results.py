@@ -201,7 +201,8 @@ class Outcome(Generic[T_co]):
     """What became of one item of ``map`` or ``fan_out``.
 
     ``index`` is its place in the input, ``payload`` what was sent, and either ``invocation`` or
-    ``error`` is set.
+    ``error`` is set. ``position`` is its place in the batch that it was sent in (``batch_size=``); the
+    items of a batch share their attempts, their log and their error.
     """
 
     index: int
@@ -209,6 +210,7 @@ class Outcome(Generic[T_co]):
     payload: Any = attrs.field(repr=False)
     invocation: Invocation[T_co] | None = None
     error: LambdaInvokeError | None = None
+    position: int = 0
 
     @property
     def ok(self) -> bool:

@@ -61,6 +61,7 @@ class JobOptions(_TermOptions, total=False):
     stop: Stop | None
     drain: bool
     journal: str | os.PathLike[str] | Journal | None
+    batch_size: int | None
 
 
 class MapOptions(JobOptions, total=False):

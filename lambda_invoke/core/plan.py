@@ -230,7 +230,10 @@ class _Retries:
         retryable = (
             by_time or kind is RetryKind.TRANSIENT or (kind is RetryKind.UNKNOWN_OUTCOME and call.idempotent)
         )
-        if not retryable or not policy.enabled or (call.expires is not None and ended >= call.expires):
+        if not retryable or not policy.enabled:
+            return None
+        if call.expires is not None and ended >= call.expires:
+            self.out_of_time = by_time
             return None
         state = retry_state(
             started=call.started, ended=ended, attempts=attempts, slept=self._slept, error=error

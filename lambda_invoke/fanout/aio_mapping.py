@@ -47,7 +47,7 @@ class AsyncMapIterator(MapState[T], AsyncIterator[Outcome[T]]):
         *,
         record: Callable[[Outcome[T]], None] | None = None,
     ) -> None:
-        self._inbox: _Inbox[T] = _Inbox(record)
+        self._inbox: _Inbox[T] = _Inbox(self._recorder(record, plans.batches))
         super().__init__(plans, self._inbox)
         self._items = items
         self._source: Iterator[Any] | _Incoming | None = None
@@ -110,8 +110,9 @@ class AsyncMapIterator(MapState[T], AsyncIterator[Outcome[T]]):
                 self._engine.close()
                 await self._engine.wait_closed(_CLOSE_SECONDS)
             if self._journaled is not None:
-                await in_thread(_THREADS, self._journaled.close)
-                await asyncio.sleep(0)  # what it has stored is delivered on the loop
+                for step in (self._journaled.flush, self._journaled.close):
+                    await in_thread(_THREADS, step)
+                    await asyncio.sleep(0)  # what it has begun, and stored, comes by the loop
             self._abandon()
 
     async def __aenter__(self) -> AsyncMapIterator[T]:
@@ -133,9 +134,11 @@ class AsyncMapIterator(MapState[T], AsyncIterator[Outcome[T]]):
         engine.close()
 
     def _open(self) -> Iterator[Any] | _Incoming:
-        if isinstance(self._items, AsyncIterable):
-            return _Incoming(aiter(self._items), self._inbox.wake)
-        return iter(self._items)
+        items, batches = self._items, self._plans.batches
+        if isinstance(items, AsyncIterable):
+            source = aiter(items if batches is None else batches.lists_async(items))
+            return _Incoming(source, self._inbox.wake)
+        return iter(items if batches is None else batches.lists(items))
 
     def _pull(self, source: Iterator[Any] | _Incoming) -> None:
         """Advance the caller's input while there is room and it has something."""

@@ -13,6 +13,7 @@ from lambda_invoke.core.codec import NO_PAYLOAD, encode_client_context
 from lambda_invoke.core.warn import warn_caller
 from lambda_invoke.errors import ConcurrencyLimitedWarning, LambdaInvokeError, RequestError
 from lambda_invoke.fanout.aio_mapping import AsyncMapIterator
+from lambda_invoke.fanout.batches import batches
 from lambda_invoke.fanout.collect import AsyncCollection, Collection
 from lambda_invoke.fanout.engine import Item
 from lambda_invoke.fanout.journaled import Journal, JournalPlan
@@ -61,6 +62,7 @@ class Job:
     stop: Stop | None = None
     drain: bool = False
     journal: str | os.PathLike[str] | Journal | None = None
+    batch_size: int | None = None
 
     def map(
         self,
@@ -91,6 +93,10 @@ class Job:
     def _plans(self, ordered: bool, raise_errors: bool) -> Plans[Any]:
         deadline = Terms(deadline=self.deadline).deadline  # refuses what is not a number of seconds
         terms = self.caller.job_terms(self.terms)
+        own_keys = isinstance(self.journal, Journal) and self.journal.key is not None
+        together = batches(
+            self.batch_size, function=self.function, response=self.options.response, own_keys=own_keys
+        )
         if self.function is not None:
             self._call(self.function, NO_PAYLOAD, terms, None)
         return Plans(
@@ -106,6 +112,7 @@ class Job:
             self.stop,
             self.drain,
             self._journal_plan(),
+            together,
         )
 
     def _journal_plan(self) -> JournalPlan | None:
@@ -120,6 +127,8 @@ class Job:
         if self.options.client_context is not None:
             context = encode_client_context(self.options.client_context, limits=self.caller.limits)
             parts.append(f"client context {hashlib.blake2b(context.encode(), digest_size=8).hexdigest()}")
+        if self.batch_size is not None:
+            parts.append(f"batches of {self.batch_size}")
         error_types = self.options.error_types or self.caller.error_types
         return JournalPlan(journal, ", ".join(parts), self.options.idempotent, error_types)
 
@@ -158,7 +167,7 @@ class Job:
                 function, payload = _pair(index, given)
             return Item(index, payload, self._call(function, payload, terms, expires))
         except LambdaInvokeError as error:
-            error.add_note(f"item {index:,} of the input")
+            error.add_note(f"{'item' if self.batch_size is None else 'batch'} {index:,} of the input")
             return Outcome(index, function or "", payload, error=error)
 
     def _call(self, function: str, payload: Any, terms: Terms, expires: float | None) -> Any:
@@ -166,11 +175,17 @@ class Job:
             function,
             payload,
             qualifier=self.qualifier,
-            options=self.options,
+            options=self._options,
             terms=terms,
             job_expires=expires,
             in_job=True,
         )
+
+    @property
+    def _options(self) -> Options:
+        if self.batch_size is None or self.options.response is None:
+            return self.options
+        return attrs.evolve(self.options, response=list[self.options.response])  # type: ignore[name-defined]
 
     def _bounded_concurrency(self) -> int:
         asked, slots = self.concurrency, self.sender.slots

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -9,7 +10,7 @@ import attrs
 
 from lambda_invoke.core.plan import given_up
 from lambda_invoke.core.transport import Reply
-from lambda_invoke.errors import FunctionError, LambdaInvokeError, RequestError
+from lambda_invoke.errors import FunctionError, JournalError, LambdaInvokeError, RequestError
 from lambda_invoke.fanout.journal import JournalWriter
 from lambda_invoke.fanout.journal_records import outcome_of, record_of, with_past
 from lambda_invoke.fanout.journal_state import Begun, Decision, caller_key, decide, item_key
@@ -129,6 +130,11 @@ class Journaled(Generic[T]):
         outcome = with_past(outcome, begun.known)
         record = record_of(outcome, begun.known, store_results=self._plan.journal.store_results)
         self._writer.finish(begun.row, record, lambda error: sides.call(self._stored, sides, outcome, error))
+
+    def flush(self) -> None:
+        """Wait until what was begun is with the engine, which refuses it if it is closed."""
+        with contextlib.suppress(JournalError, TimeoutError):
+            self._writer.begin([]).result(_CLOSE_SECONDS)
 
     def close(self) -> None:
         """Commit what was finished, and close the file."""

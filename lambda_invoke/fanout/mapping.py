@@ -45,9 +45,9 @@ class MapIterator(MapState[T], Iterator[Outcome[T]]):
         *,
         record: Callable[[Outcome[T]], None] | None = None,
     ) -> None:
-        self._mailbox: Mailbox[T] = Mailbox(record)
+        self._mailbox: Mailbox[T] = Mailbox(self._recorder(record, plans.batches))
         super().__init__(plans, self._mailbox)
-        self._items = items
+        self._items = items if plans.batches is None else plans.batches.lists(items)
         self._source: Iterator[Any] | None = None
         self._pid = os.getpid()
 
@@ -103,8 +103,9 @@ class MapIterator(MapState[T], Iterator[Outcome[T]]):
             if self._yielded < self._pulled:
                 BACKGROUND.settle(_SETTLE_SECONDS)  # the cancelled workers deliver on the loop's next turns
         if self._journaled is not None:
-            self._journaled.close()
-            BACKGROUND.settle(_SETTLE_SECONDS)  # what it has stored is delivered on the loop
+            for step in (self._journaled.flush, self._journaled.close):
+                step()
+                BACKGROUND.settle(_SETTLE_SECONDS)  # what it has begun, and stored, comes by the loop
         self._abandon()
         self._mailbox.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import functools
 import weakref
+from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import attrs
@@ -16,11 +17,12 @@ from lambda_invoke.fanout.journaled import Sides
 from lambda_invoke.fanout.report import CompletionReason
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from lambda_invoke.core.options import Stop
     from lambda_invoke.core.transport import AsyncTransport
     from lambda_invoke.errors import LambdaInvokeError
+    from lambda_invoke.fanout.batches import Batches
     from lambda_invoke.fanout.journaled import Journaled, JournalPlan
     from lambda_invoke.results import Outcome
     from lambda_invoke.transports.admission import Admission
@@ -75,6 +77,7 @@ class Plans(Generic[T]):
     stop: Stop | None
     drain: bool
     journal: JournalPlan | None = None
+    batches: Batches | None = None
 
 
 class MapState(Generic[T]):
@@ -88,6 +91,7 @@ class MapState(Generic[T]):
         self._pulled = 0
         self._yielded = 0
         self._early: dict[int, Outcome[T]] = {}  # ordered: they wait for their turn
+        self._split: deque[Outcome[T]] = deque()  # of a batch that was taken
         self._engine: Engine[T] | None = None
         self._journaled: Journaled[T] | None = None
         self._sides: Sides[T] | None = None
@@ -101,13 +105,25 @@ class MapState(Generic[T]):
 
     @property
     def in_flight(self) -> int:
-        """How many items were pulled and have no outcome yet."""
+        """How many items were pulled and have no outcome yet; those of a batch count as whole ones."""
+        batches = self._plans.batches
+        return self._under_way * (1 if batches is None else batches.size)
+
+    @property
+    def _under_way(self) -> int:
         return self._pulled - self._yielded - len(self._box) - len(self._early)
 
     def unaccounted(self) -> list[Outcome[T]]:
         """Outcomes of the items that have none: of a close that was itself interrupted."""
         now = self._plans.clock.now()
-        return [item.failed(given_up(item.call, now)) for item in list(self._box.outstanding.values())]
+        missing = list(self._box.outstanding.values())
+        return self._items_of(item.failed(given_up(item.call, now)) for item in missing)
+
+    def _items_of(self, outcomes: Iterable[Outcome[T]]) -> list[Outcome[T]]:
+        batches = self._plans.batches
+        if batches is None:
+            return list(outcomes)
+        return [one for outcome in outcomes for one in batches.split(outcome)]
 
     @property
     def overdue(self) -> bool:
@@ -132,7 +148,7 @@ class MapState(Generic[T]):
     @property
     def is_done(self) -> bool:
         """Whether every outcome that will come was yielded."""
-        return self.ended is not None and self._yielded == self._pulled
+        return self.ended is not None and self._yielded == self._pulled and not self._split
 
     def _begin(self) -> None:
         if self._plans.deadline is not None:
@@ -142,7 +158,7 @@ class MapState(Generic[T]):
     def _full(self) -> bool:
         """Whether so much is under way that pulling may wait until something is done."""
         outstanding, concurrency = self._pulled - self._yielded, self._plans.concurrency
-        return outstanding > concurrency and self.in_flight >= concurrency
+        return outstanding > concurrency and self._under_way >= concurrency
 
     @property
     def _room(self) -> bool:
@@ -157,6 +173,20 @@ class MapState(Generic[T]):
         elif self.ended is None and self.overdue:
             self.ended = CompletionReason.DEADLINE
         return self.ended is not None
+
+    @staticmethod
+    def _recorder(
+        record: Callable[[Outcome[T]], None] | None, batches: Batches | None
+    ) -> Callable[[Outcome[T]], None] | None:
+        """What is told each item's outcome, where those of batches come."""
+        if record is None or batches is None:
+            return record
+
+        def record_each(outcome: Outcome[T]) -> None:
+            for one in batches.split(outcome):
+                record(one)
+
+        return record_each
 
     def _input_ended(self, error: Exception | None) -> None:
         """The input is at its end, or raised what is the caller's to see after what is in flight."""
@@ -223,10 +253,16 @@ class MapState(Generic[T]):
         self._box.wake()
 
     def _take(self) -> Outcome[T] | None:
+        if self._split:
+            return self._split.popleft()
         outcome = self._take_any()
-        if outcome is not None:
-            self._yielded += 1
-        return outcome
+        if outcome is None:
+            return None
+        self._yielded += 1
+        if self._plans.batches is None:
+            return outcome
+        self._split.extend(self._items_of([outcome]))
+        return self._split.popleft()
 
     def _take_any(self) -> Outcome[T] | None:
         if not self._plans.ordered:
@@ -239,8 +275,10 @@ class MapState(Generic[T]):
         """Leave what was not yielded in ``abandoned``."""
         while (outcome := self._box.take()) is not None:
             self._early[outcome.index] = outcome
-        self.abandoned = tuple(self._early[index] for index in sorted(self._early))
+        left = [self._early[index] for index in sorted(self._early)]
+        self.abandoned = (*self._split, *self._items_of(left))
         self._early.clear()
+        self._split.clear()
 
     def _end(self, end: Exception) -> BaseException:
         """What the iteration ends with: the input's error, the deadline's, or ``end``."""

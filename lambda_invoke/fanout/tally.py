@@ -94,7 +94,9 @@ class Tally:
             attempts, log = invocation.attempts, invocation.log
         else:
             attempts, log = outcome.attempts, outcome.log
-        if error is None and len(attempts) == 1:  # nearly all of them
+        if outcome.position:  # the first of its batch brought these
+            attempts, log = (), None
+        elif error is None and len(attempts) == 1:  # nearly all of them
             self.attempts += 1
             self.executions += 1
             self.latency.add(attempts[0].duration)

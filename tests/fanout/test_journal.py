@@ -30,7 +30,6 @@ from lambda_invoke import (
     JournalError,
     NotSentError,
     RequestError,
-    ResponseTimeoutError,
 )
 from lambda_invoke.fanout import journal_file
 from tests.aio.clients import built as built_async
@@ -146,7 +145,7 @@ def test_what_failed(run: Callable[..., FanOutReport[Any]], tmp_path: Path) -> N
 
 @BOTH
 def test_given_up_items(run: Callable[..., FanOutReport[Any]], tmp_path: Path) -> None:
-    """A job's deadline leaves UNKNOWN what was in flight; idempotent, it is sent again."""
+    """A stop leaves UNKNOWN what was in flight; idempotent, it is sent again."""
     hanging = True
 
     def script(call: Call) -> Step:
@@ -154,12 +153,21 @@ def test_given_up_items(run: Callable[..., FanOutReport[Any]], tmp_path: Path) -
 
     path = tmp_path / "job.db"
     with ScriptedServer(script) as server:
-        first = run(server, "f", range(30), concurrency=4, deadline=1.0, journal=path)
+        stop = threading.Event()
+
+        def watch() -> None:
+            server.wait_until(lambda s: s.in_flight == 4)
+            stop.set()
+
+        watching = threading.Thread(target=watch)
+        watching.start()
+        first = run(server, "f", range(30), concurrency=4, stop=stop, journal=path)
+        watching.join()
         assert (len(first.succeeded), len(first.unknown)) == (10, 4)
         hanging = False
         second = run(server, "f", range(30), concurrency=4, journal=path)
         assert [one.index for one in second.unknown] == [one.index for one in first.unknown]
-        assert {type(one.error) for one in second.failed} <= {AbandonedError, ResponseTimeoutError}
+        assert {type(one.error) for one in second.failed} == {AbandonedError}
         run(server, "f", range(30), concurrency=4, journal=path, idempotent=True).raise_for_failures()
         assert server.executions == 30 + 4
 
@@ -271,6 +279,37 @@ def test_intent_is_in_it_before_it_is_sent(tmp_path: Path) -> None:
         go_on.set()
         job.join()
         assert server.requests == 3
+
+
+@BOTH
+def test_what_was_begun_and_never_sent_is_known(
+    run: Callable[..., FanOutReport[Any]], tmp_path: Path
+) -> None:
+    """Items that were taken up when the job ended were not sent, and are sent the next time."""
+    path = tmp_path / "job.db"
+    hanging = True
+
+    def script(call: Call) -> Step:
+        return hang() if hanging else ok(call.body)
+
+    with ScriptedServer(script) as server:
+        for _ in range(5):
+            stop, seen = threading.Event(), server.requests
+
+            def watch(stop: threading.Event = stop, seen: int = seen) -> None:
+                server.wait_until(lambda s: s.requests > seen)
+                stop.set()
+
+            watching = threading.Thread(target=watch)
+            watching.start()
+            run(server, "f", range(300), concurrency=64, stop=stop, journal=path)
+            watching.join()
+        sent = {call.json for call in server.calls}
+        hanging = False
+        report = run(server, "f", range(300), concurrency=64, journal=path)
+        assert {one.index for one in report.unknown} == sent
+        assert {one.index for one in report.succeeded} == set(range(300)) - sent
+        assert server.requests == 300
 
 
 def test_a_dropped_map_lets_the_journal_go(tmp_path: Path) -> None:
