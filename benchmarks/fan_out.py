@@ -1,115 +1,136 @@
-"""CPU and throughput of a fan-out, on asyncio's loop and uvloop's, beside boto3 in threads in the same run.
+"""CPU and throughput of a fan-out on asyncio's loop and uvloop's, beside other SDKs in the same run.
 
-Both take the same items over the same server in another process, with JSON in and out: boto3 with one
-shared client, a pool as large as the threads, retries off, the body read and parsed. Aim: at most a
-tenth of boto3's CPU per invoke (docs/design/transport.md has the figures).
+Everybody sends the same payload to the same server, over plain HTTP and TLS, with 32 and 256 in flight:
+one shared client, as many connections as calls in flight, retries off, JSON in and out. Each runs in a
+process of its own, whose CPU time is what counts, and they take turns in rounds. Aims: at most a tenth
+of the CPU per invoke of boto3 in threads, a quarter of every other's (docs/design/transport.md has the
+figures). Arguments: items in a run (default 5,000; others than this library do a fifth), rounds (5).
+The peers' environments are made in BENCH_PEERS, a directory (default ``.nox/.cache/peers``).
 """
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import importlib.util
-import json
 import os
+import resource
 import statistics
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-import boto3
-from botocore.config import Config
+import attrs
 
-from lambda_invoke import LambdaClient
-from lambda_invoke.fanout.loop import BACKGROUND, new_event_loop
-from tests.support.process import ServerProcess
+from benchmarks.peers import wrk
+from benchmarks.peers.contenders import ROOT, Contender, Running, own, present
+from benchmarks.peers.server import Server, serving
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-AIM = 10.0
 PAYLOAD = {"id": 17, "name": "reports", "pages": [1, 2, 3], "note": "forty characters of text, or about that"}
+LOOPS = ("asyncio", "uvloop") if importlib.util.find_spec("uvloop") else ("asyncio",)
+SHARE = 5  # a peer does that many times less, being that much slower
 
 
-def measure(run: Callable[[int], int], items: int) -> tuple[float, float]:
-    """CPU seconds per item, and items per second."""
-    cpu, begun = time.process_time(), time.perf_counter()
-    assert run(items) == items
-    return (time.process_time() - cpu) / items, items / (time.perf_counter() - begun)
+@attrs.frozen
+class Series:
+    """What one contender took in each round: CPU seconds per invoke, and invokes per second."""
+
+    of: Contender
+    rounds: list[tuple[float, float]] = attrs.Factory(list)
+
+    @property
+    def cpu(self) -> float:
+        """The median, in seconds."""
+        return statistics.median(cpu for cpu, _ in self.rounds)
+
+    @property
+    def rate(self) -> float:
+        """The median, per second."""
+        return statistics.median(rate for _, rate in self.rounds)
+
+    def times_less_than(self, peer: Series) -> float:
+        """How many times less CPU this took: the median over the rounds."""
+        pairs = zip(peer.rounds, self.rounds, strict=True)
+        return statistics.median(other / mine for (other, _), (mine, _) in pairs)
 
 
-LOOPS = {"asyncio": asyncio.new_event_loop}
-if importlib.util.find_spec("uvloop"):
-    LOOPS["uvloop"] = new_event_loop
+def measured(running: list[Running], *, in_flight: int, items: int, rounds: int) -> list[Series]:
+    """A series of each, taken in turns, so that a noisy neighbour hits all alike."""
+    series = [Series(one.contender) for one in running]
+    for _ in range(rounds):
+        for one, taken in zip(running, series, strict=True):
+            one.measure(items=in_flight * 2, in_flight=in_flight, payload=PAYLOAD)  # connections are made
+            count = items if one.contender.aim is None else max(in_flight * 2, items // SHARE)
+            taken.rounds.append(one.measure(items=count, in_flight=in_flight, payload=PAYLOAD))
+    return series
 
 
-def compare(*, tls: bool, in_flight: int, items: int, rounds: int) -> list[float]:
-    """Measure one setting, print it, and give the ratios of CPU per invoke, one for each loop."""
-    session = boto3.Session(
-        aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="example", region_name="us-east-1"
-    )
-    with ServerProcess(record=False, tls=tls) as server:
-        if tls:
-            os.environ["AWS_CA_BUNDLE"] = server.ca_bundle
-        bare = session.client(
-            "lambda",
-            endpoint_url=server.url,
-            config=Config(retries={"total_max_attempts": 1}, max_pool_connections=in_flight),
+def show(title: str, series: list[Series], most: float | None) -> None:
+    """One setting's table, in Markdown."""
+    peers = [one for one in series if one.of.aim is not None]
+    print(f"\n| {title} | CPU | invokes/s | of wrk's | " + " | ".join(p.of.name for p in peers) + " |")
+    print("| --- " * (4 + len(peers)) + "|")
+    for one in series:
+        ratios = [f"{one.times_less_than(p):.1f}" if one.of.aim is None else "" for p in peers]
+        share = "" if most is None else f"{one.rate / most:.0%}"
+        cells = (one.of.name, f"{one.cpu * 1e6:.0f} us", f"{one.rate:,.0f}", share, *ratios)
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def compare(
+    contenders: list[Contender], *, tls: bool, items: int, rounds: int
+) -> list[tuple[str, Series, Series]]:
+    """Measure one server in both widths; every series of this library's beside every peer's."""
+    pairs = []
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(serving(PAYLOAD, tls=tls))
+        running = [stack.enter_context(Running(contender, server)) for contender in contenders]
+        if not tls:
+            print_what_runs(server, running)
+        for in_flight in (32, 256):
+            title = f"{'TLS' if tls else 'plain'}, {in_flight} in flight"
+            most = wrk.requests_per_second(server, in_flight=in_flight, payload=PAYLOAD)
+            series = measured(running, in_flight=in_flight, items=items, rounds=rounds)
+            show(title, series, most)
+            mine = [one for one in series if one.of.aim is None]
+            pairs += [(title, one, peer) for peer in series if peer.of.aim for one in mine]
+    return pairs
+
+
+def print_what_runs(server: Server, running: list[Running]) -> None:
+    """The server and the versions."""
+    absent = "" if server.name == "nginx" else " (nginx is not on PATH)"
+    print(f"server: {server.name}{absent}")
+    for one in running:
+        print(f"{one.contender.name}: {one.about}")
+
+
+def judge(pairs: list[tuple[str, Series, Series]]) -> None:
+    """Each peer's aim, and where this library comes nearest to missing it."""
+    for peer in dict.fromkeys(peer.of for _, _, peer in pairs):
+        ratio, where, name = min(
+            (mine.times_less_than(other), title, mine.of.name)
+            for title, mine, other in pairs
+            if other.of == peer
         )
-        client = LambdaClient(session=session, endpoint_url=server.url)
-
-        def one(_: int) -> object:
-            answer = bare.invoke(FunctionName="echo", Payload=json.dumps(PAYLOAD).encode())
-            return json.loads(answer["Payload"].read())
-
-        def threads(count: int) -> int:
-            with ThreadPoolExecutor(in_flight) as pool:
-                return sum(made == PAYLOAD for made in pool.map(one, range(count)))
-
-        def ours(count: int) -> int:
-            outcomes = client.map("echo", (PAYLOAD for _ in range(count)), concurrency=in_flight)
-            return sum(outcome.value == PAYLOAD for outcome in outcomes)
-
-        assert str(client.transport).endswith("direct"), client.transport
-        peer: list[tuple[float, float]] = []
-        own: dict[str, list[tuple[float, float]]] = {name: [] for name in LOOPS}
-        for number in range(rounds + 1):
-            peer.append(measure(threads, items // 5 if number else in_flight * 2))
-            for name, make in LOOPS.items():
-                BACKGROUND.stop()
-                BACKGROUND.make = make
-                measure(ours, in_flight * 2)  # its connections are made
-                own[name].append(measure(ours, items if number else in_flight * 2))
-        client.close()
-    print(f"{'TLS' if tls else 'plain':5} {in_flight:4} in flight: boto3 in threads {said(peer[1:])}")
-    ratios = []
-    for name, measured in own.items():
-        ratio = statistics.median(a[0] / b[0] for a, b in zip(peer[1:], measured[1:], strict=True))
-        print(f"{'':21} map on {name:8}{said(measured[1:])}: {ratio:.1f} times less CPU")
-        ratios.append(ratio)
-    return ratios
-
-
-def said(measured: list[tuple[float, float]]) -> str:
-    """The medians of a series."""
-    cpu, rate = (statistics.median(values) for values in zip(*measured, strict=True))
-    return f"{cpu * 1e6:5.0f} us CPU, {rate:6,.0f}/s"
+        verdict = "reached" if ratio >= (peer.aim or 0) else "NOT reached"
+        print(
+            f"aim: {peer.aim:.0f} times less CPU than {peer.name}: {verdict} (worst {ratio:.1f}: {name}, {where})"
+        )
 
 
 def main() -> None:
     """Measure and print."""
     items, rounds = (int(argument) for argument in (*sys.argv[1:3], "5000", "5")[:2])
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
-    worst = min(
-        ratio
-        for tls in (False, True)
-        for in_flight in (32, 256)
-        for ratio in compare(tls=tls, in_flight=in_flight, items=items, rounds=rounds)
-    )
-    print(
-        f"aim: at least {AIM:.0f} times; {'reached' if worst >= AIM else 'NOT reached'} (worst {worst:.1f})"
-    )
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # everybody keeps its connections open
+    contenders = present(Path(os.environ.get("BENCH_PEERS", ROOT / ".nox" / ".cache" / "peers")))
+    contenders += own(LOOPS)
+    if "uvloop" not in LOOPS:
+        print("left out: uvloop is not installed")
+    pairs = []
+    for tls in (False, True):
+        pairs += compare(contenders, tls=tls, items=items, rounds=rounds)
+    print()
+    judge(pairs)
 
 
 if __name__ == "__main__":
