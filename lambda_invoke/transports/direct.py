@@ -21,6 +21,7 @@ import botocore.exceptions as be
 from lambda_invoke.core.service_errors import parse_refusal
 from lambda_invoke.core.transport import Answer, Failure, FailureKind, Refusal, Reply, Request
 from lambda_invoke.errors import Executed
+from lambda_invoke.transports.connecting import connected_socket
 from lambda_invoke.transports.credentials import LoopCredentials
 from lambda_invoke.transports.direct_config import DirectConfig, read_config
 from lambda_invoke.transports.failures import not_sent
@@ -36,6 +37,7 @@ from lambda_invoke.transports.urllib3_session import CONNECT_TIMEOUT, MAX_IDLE_S
 from lambda_invoke.transports.wire import Endpoint, RequestWriter, UnsendableRequestError, recursion_trace
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 
     from lambda_invoke.transports.http1_reply import RawReply
@@ -247,21 +249,31 @@ class _Lines:
         endpoint = self._endpoint
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                transport, connection = await self._loop.create_connection(
-                    lambda: HttpConnection(self._loop),
-                    endpoint.hostname,
-                    endpoint.port,
-                    ssl=self._config.ssl_context,
-                )
+                sock = await connected_socket(endpoint.hostname, endpoint.port)
+                connection = await self._over(sock)
         except TimeoutError as error:
             message = f"no connection to {endpoint.host} within {CONNECT_TIMEOUT:.3g} s"
             raise _NoConnectionError(Failure(FailureKind.CONNECT, Executed.NO, message, error)) from error
         except OSError as error:
             message = f"no connection to {endpoint.host}: {type(error).__name__}: {error}"
             raise _NoConnectionError(Failure(FailureKind.CONNECT, Executed.NO, message, error)) from error
-        sock = transport.get_extra_info("socket")
-        for option in keepalive_options():
-            sock.setsockopt(*option)
+        return connection
+
+    async def _over(self, sock: socket.socket) -> HttpConnection:
+        """A connection over a connected socket, after the TLS handshake where there is one."""
+        context = self._config.ssl_context
+        try:
+            for option in keepalive_options():
+                sock.setsockopt(*option)
+            _, connection = await self._loop.create_connection(
+                lambda: HttpConnection(self._loop),
+                sock=sock,
+                ssl=context,
+                server_hostname=None if context is None else self._endpoint.hostname,
+            )
+        except BaseException:
+            sock.close()
+            raise
         return connection
 
     def _signer_for(self, credentials: Any) -> Signer:
