@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -20,29 +19,13 @@ from lambda_invoke import (
     PayloadEncodingError,
     RequestError,
 )
-from tests.aio.clients import built as built_async
 from tests.support.aws import Clients, Kind
+from tests.support.runs import BOTH, in_threads, on_asyncio
 from tests.support.server import Call, ScriptedServer, Step, hang, ok
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
-
-
-def in_threads(server: ScriptedServer, *args: Any, **options: Any) -> FanOutReport[Any]:
-    with Clients(Kind.BUILT) as clients:
-        return clients(server).fan_out(*args, **options)
-
-
-def on_asyncio(server: ScriptedServer, *args: Any, **options: Any) -> FanOutReport[Any]:
-    async def use() -> FanOutReport[Any]:
-        async with built_async(server) as client:
-            return await client.fan_out(*args, **options)
-
-    return asyncio.run(use())
-
-
-BOTH = pytest.mark.parametrize("run", [in_threads, on_asyncio], ids=["blocking", "asyncio"])
 
 
 @attrs.frozen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gc
 import itertools
@@ -32,9 +31,9 @@ from lambda_invoke import (
     RequestError,
 )
 from lambda_invoke.fanout import journal_file
-from tests.aio.clients import built as built_async
 from tests.support.aws import Clients, Kind, dummy_environment
 from tests.support.patience import soon
+from tests.support.runs import BOTH, in_threads
 from tests.support.server import Call, ScriptedServer, by_function, delay, error, gate, hang, ok
 
 if TYPE_CHECKING:
@@ -44,22 +43,6 @@ if TYPE_CHECKING:
     from tests.support.server import Step
 
 ROOT = Path(__file__).parents[2]
-
-
-def in_threads(server: ScriptedServer, *args: Any, **options: Any) -> FanOutReport[Any]:
-    with Clients(Kind.BUILT) as clients:
-        return clients(server).fan_out(*args, **options)
-
-
-def on_asyncio(server: ScriptedServer, *args: Any, **options: Any) -> FanOutReport[Any]:
-    async def use() -> FanOutReport[Any]:
-        async with built_async(server) as client:
-            return await client.fan_out(*args, **options)
-
-    return asyncio.run(use())
-
-
-BOTH = pytest.mark.parametrize("run", [in_threads, on_asyncio], ids=["blocking", "asyncio"])
 
 
 @attrs.frozen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import threading
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from lambda_invoke import (
     RequestError,
 )
 from lambda_invoke.fanout.tolerance import Tolerance, tolerance
-from tests.aio.clients import built as built_async
+from tests.support.runs import BOTH
 from tests.support.server import Call, ScriptedServer, error, gate, ok, throttle
 
 if TYPE_CHECKING:
@@ -34,24 +33,6 @@ EXCEEDED, ENOUGH = CompletionReason.TOLERANCE_EXCEEDED, CompletionReason.ENOUGH_
 
 def odd_fails(call: Call) -> Step:
     return MISSING if call.json % 2 else ok(call.body)
-
-
-def in_threads(server: ScriptedServer, *args: Any, **options: Any) -> FanOutReport[Any]:
-    from tests.support.aws import Clients, Kind
-
-    with Clients(Kind.BUILT) as clients:
-        return clients(server).fan_out(*args, **options)
-
-
-def on_asyncio(server: ScriptedServer, *args: Any, **options: Any) -> FanOutReport[Any]:
-    async def use() -> FanOutReport[Any]:
-        async with built_async(server) as client:
-            return await client.fan_out(*args, **options)
-
-    return asyncio.run(use())
-
-
-BOTH = pytest.mark.parametrize("run", [in_threads, on_asyncio], ids=["blocking", "asyncio"])
 
 
 @BOTH
