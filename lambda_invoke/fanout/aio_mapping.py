@@ -261,8 +261,11 @@ class _Inbox(Generic[T]):
         """Until there is an outcome or a wake-up, or so many seconds have passed."""
         self._waiter = asyncio.get_running_loop().create_future()
         try:
-            async with asyncio.timeout(longest):
+            if longest is None:
                 await self._waiter
+            else:
+                async with asyncio.timeout(longest):
+                    await self._waiter
         except TimeoutError:
             return
         finally:

@@ -8,6 +8,7 @@ uses it calls :meth:`HttpConnection.abort`. What a reply is stands in ``http1_re
 from __future__ import annotations
 
 import asyncio
+import functools
 import select
 import ssl
 import weakref
@@ -88,6 +89,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         "_max_body_bytes",
         "_on_lost",
         "_paused",
+        "_readable",
         "_reader",
         "_transport",
         "_unsent",
@@ -113,6 +115,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._waiter: asyncio.Future[RawReply | HttpError] | None = None
         self._reader: ReplyReader | None = None
         self._unsent: memoryview | None = None
+        self._readable: Callable[[], object] | None = None
         self._closing: asyncio.Future[None] | None = None
         self._paused = False
         self._lost = False
@@ -136,7 +139,11 @@ class HttpConnection(asyncio.BufferedProtocol):
             return True
         sock = self._transport.get_extra_info("socket")  # None: TLS was torn down, and we are told later
         descriptor = -1 if sock is None else sock.fileno()
-        return descriptor < 0 or _is_readable(descriptor)
+        if descriptor < 0:
+            return True
+        if self._readable is None:
+            self._readable = _watch(descriptor)
+        return bool(self._readable())
 
     async def exchange(self, head: bytes, body: bytes = b"") -> RawReply:
         """Send a request and read its reply. Cancelling it aborts the connection.
@@ -312,12 +319,13 @@ def _buffer_of(loop: asyncio.AbstractEventLoop) -> memoryview:
 
 if hasattr(select, "poll"):
 
-    def _is_readable(descriptor: int) -> bool:
+    def _watch(descriptor: int) -> Callable[[], object]:
+        """What says whether a socket is readable, at once."""
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
-        return bool(poll.poll(0))
+        return functools.partial(poll.poll, 0)
 
 else:  # Windows, whose select knows no highest descriptor
 
-    def _is_readable(descriptor: int) -> bool:
-        return bool(select.select([descriptor], [], [], 0)[0])
+    def _watch(descriptor: int) -> Callable[[], object]:
+        return lambda: select.select([descriptor], [], [], 0)[0]
