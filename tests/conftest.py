@@ -7,6 +7,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from lambda_invoke.fanout.loop import BACKGROUND
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 def pytest_configure() -> None:
     """Set up what holds for the whole run."""
+    # The same examples in each run, however slow the machine; TESTS_EXPLORE has Hypothesis look for others.
+    hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
+    hypothesis.settings.register_profile("explore", deadline=None, max_examples=1000)
+    hypothesis.settings.load_profile("explore" if os.environ.get("TESTS_EXPLORE") else "same")
     # Ctrl-C works in the programs that tests start, also when a shell runs the suite in the background.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -90,7 +90,7 @@ __all__ = [
 T = TypeVar("T")
 
 
-_TURNS_OF_AN_ACCEPT = 5
+_TURNS_OF_AN_ACCEPT = 50
 
 
 class ScriptedServer(Endpoint):
