@@ -75,11 +75,16 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Run the benchmarks: all of them, or those named after ``--``."""
+    """Run the benchmarks: all of them, or those named after ``--``, each with the arguments behind it."""
     session.install(".[all]", *group("test"))
-    named = session.posargs or sorted(str(path) for path in Path("benchmarks").glob("[!_]*.py"))
-    for path in named:
-        session.run("python", path, env={"PYTHONPATH": "."})
+    runs: list[list[str]] = []
+    for word in session.posargs or sorted(map(str, Path("benchmarks").glob("[!_]*.py"))):
+        if word.endswith(".py") or not runs:
+            runs.append([])
+        runs[-1].append(word)
+    peers = str(Path(session.cache_dir) / "peers")  # kept: each has an environment of its own
+    for run in runs:
+        session.run("python", *run, env={"PYTHONPATH": ".", "BENCH_PEERS": peers})
 
 
 @nox.session
@@ -113,6 +118,13 @@ def soak(session: nox.Session) -> None:
     """Run the long tests, which the other sessions leave out."""
     session.install("-e", ".[all]", *group("test"))
     session.run("pytest", "-m", "soak", "--durations=10", *session.posargs)
+
+
+@nox.session
+def explore(session: nox.Session) -> None:
+    """Have Hypothesis look for new examples, a thousand for each property."""
+    session.install("-e", ".[all]", *group("test"))
+    session.run("pytest", *PARALLEL, "-m", "hypothesis", *session.posargs, env={"TESTS_EXPLORE": "1"})
 
 
 @nox.session

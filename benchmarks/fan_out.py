@@ -4,16 +4,16 @@ Everybody sends the same payload to the same server, over plain HTTP and TLS, wi
 one shared client, as many connections as calls in flight, retries off, JSON in and out. Each runs in a
 process of its own, whose CPU time is what counts, and they take turns in rounds. Aims: at most a tenth
 of the CPU per invoke of boto3 in threads, a quarter of every other's (docs/design/transport.md has the
-figures). Arguments: items in a run (default 5,000; others than this library do a fifth), rounds (5).
+figures). Arguments: items in a run (default 5,000; the peers do a fifth), rounds (5).
 The peers' environments are made in BENCH_PEERS, a directory (default ``.nox/.cache/peers``).
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import resource
+import shutil
 import statistics
 import sys
 from pathlib import Path
@@ -21,11 +21,12 @@ from pathlib import Path
 import attrs
 
 from benchmarks.peers import wrk
-from benchmarks.peers.contenders import ROOT, Contender, Running, own, present
+from benchmarks.peers.contenders import ROOT, Contender, Running, own, present, started
+from benchmarks.peers.protocol import LOOPS
 from benchmarks.peers.server import Server, serving
 
 PAYLOAD = {"id": 17, "name": "reports", "pages": [1, 2, 3], "note": "forty characters of text, or about that"}
-LOOPS = ("asyncio", "uvloop") if importlib.util.find_spec("uvloop") else ("asyncio",)
+WIDTHS = (32, 256)
 SHARE = 5  # a peer does that many times less, being that much slower
 
 
@@ -64,14 +65,14 @@ def measured(running: list[Running], *, in_flight: int, items: int, rounds: int)
 
 
 def show(title: str, series: list[Series], most: float | None) -> None:
-    """One setting's table, in Markdown."""
+    """One setting's table, in Markdown: CPU per invoke, and how many times less than each peer's."""
     peers = [one for one in series if one.of.aim is not None]
-    print(f"\n| {title} | CPU | invokes/s | of wrk's | " + " | ".join(p.of.name for p in peers) + " |")
-    print("| --- " * (4 + len(peers)) + "|")
+    heads = [title, "CPU", "invokes/s", *(["of wrk's"] if most else []), *(f"x {p.of.name}" for p in peers)]
+    print(f"\n| {' | '.join(heads)} |\n{'| --- ' * len(heads)}|")
     for one in series:
         ratios = [f"{one.times_less_than(p):.1f}" if one.of.aim is None else "" for p in peers]
-        share = "" if most is None else f"{one.rate / most:.0%}"
-        cells = (one.of.name, f"{one.cpu * 1e6:.0f} us", f"{one.rate:,.0f}", share, *ratios)
+        share = [f"{one.rate / most:.0%}"] if most else []
+        cells = (one.of.name, f"{one.cpu * 1e6:,.0f} µs", f"{one.rate:,.0f}", *share, *ratios)
         print(f"| {' | '.join(cells)} |", flush=True)
 
 
@@ -82,10 +83,12 @@ def compare(
     pairs = []
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(serving(PAYLOAD, tls=tls))
-        running = [stack.enter_context(Running(contender, server)) for contender in contenders]
+        running = started(contenders, server, stack)
+        for one in running:  # node compiles what it runs, and is at its best after thousands
+            one.measure(items=items, in_flight=WIDTHS[0], payload=PAYLOAD)
         if not tls:
             print_what_runs(server, running)
-        for in_flight in (32, 256):
+        for in_flight in WIDTHS:
             title = f"{'TLS' if tls else 'plain'}, {in_flight} in flight"
             most = wrk.requests_per_second(server, in_flight=in_flight, payload=PAYLOAD)
             series = measured(running, in_flight=in_flight, items=items, rounds=rounds)
@@ -97,8 +100,9 @@ def compare(
 
 def print_what_runs(server: Server, running: list[Running]) -> None:
     """The server and the versions."""
-    absent = "" if server.name == "nginx" else " (nginx is not on PATH)"
-    print(f"server: {server.name}{absent}")
+    if shutil.which("wrk") is None:
+        print("left out: wrk: it is not on PATH; no share of what it reaches")
+    print(f"server: {server.name}")
     for one in running:
         print(f"{one.contender.name}: {one.about}")
 
@@ -112,9 +116,8 @@ def judge(pairs: list[tuple[str, Series, Series]]) -> None:
             if other.of == peer
         )
         verdict = "reached" if ratio >= (peer.aim or 0) else "NOT reached"
-        print(
-            f"aim: {peer.aim:.0f} times less CPU than {peer.name}: {verdict} (worst {ratio:.1f}: {name}, {where})"
-        )
+        worst = f"worst {ratio:.1f}: {name}, {where}"
+        print(f"aim: {peer.aim:.0f} times less CPU than {peer.name}: {verdict} ({worst})")
 
 
 def main() -> None:
