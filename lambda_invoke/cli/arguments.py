@@ -39,12 +39,17 @@ exit codes:
   0   all items succeeded
   1   some failed, or the deadline passed before the input's end
   2   all failed
+  3   more failed than --tolerate allows
   64  the command line is wrong; nothing was sent
   65  a line of the input is not JSON; what came before it is done and written
   66  the input cannot be read
   69  the local endpoint cannot be started
-  74  the results cannot be written
+  73  the journal is in use, of another job, or no journal; nothing was sent
+  74  the results or the journal cannot be written
   130 Ctrl-C, 143 SIGTERM; what is known is written"""
+
+_WHOLE = 100.0
+"""Percent."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -157,9 +162,47 @@ def _add_map(commands: argparse._SubParsersAction[_Parser]) -> None:
         action=argparse.BooleanOptionalAction,
         help="say on standard error how far it is (default: in a terminal, if the results go elsewhere)",
     )
+    _add_ends(fan_out)
+    _add_resuming(fan_out)
     _add_calling(fan_out, deadline="seconds for the whole job (default: none)")
     _add_where(fan_out)
     _add_local(fan_out)
+
+
+def _add_ends(command: argparse.ArgumentParser) -> None:
+    ends = command.add_argument_group("when it ends early")
+    ends.add_argument(
+        "--tolerate",
+        type=_tolerated,
+        metavar="N|P%",
+        help="end it when more items than N, or than P%% of them, have failed (default: never)",
+    )
+    ends.add_argument(
+        "--drain",
+        action="store_true",
+        help="at Ctrl-C or SIGTERM wait for what is in flight; a second one gives it up",
+    )
+
+
+def _add_resuming(command: argparse.ArgumentParser) -> None:
+    resuming = command.add_argument_group("resuming")
+    resuming.add_argument(
+        "--journal",
+        metavar="FILE",
+        help="keep what becomes of each item in FILE; run again with it, only what is missing is sent",
+    )
+    resuming.add_argument(
+        "--key",
+        metavar="FIELD",
+        help="the top-level field, a string or whole number, that tells items apart (default: all of it)",
+    )
+    resuming.add_argument(
+        "--resend-unknown", action="store_true", help="send what may have run in an earlier run again"
+    )
+    resuming.add_argument(
+        "--retry-failed", action="store_true", help="send what ran and failed in an earlier run again"
+    )
+    resuming.add_argument("--durable", action="store_true", help="have the journal survive a power cut")
 
 
 def _add_list(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -242,3 +285,17 @@ def _count(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"a whole number, 1 or more, not {text!r}")
     return value
+
+
+def _tolerated(text: str) -> int | float:
+    """A count as an int, a share as a float: as ``tolerate`` of ``fan_out`` has it."""
+    if text.isdecimal():
+        return int(text)
+    number = text.removesuffix("%")
+    try:
+        percent = float(number) if number != text else math.nan
+    except ValueError:
+        percent = math.nan
+    if not 0 <= percent <= _WHOLE:
+        raise argparse.ArgumentTypeError(f"a whole number, or a share such as 2.5%, not {text!r}")
+    return percent / _WHOLE

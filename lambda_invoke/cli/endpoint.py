@@ -15,7 +15,11 @@ from lambda_invoke.core.retry import RetryPolicy
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from lambda_invoke.aio import AsyncLambdaClient
+    from lambda_invoke.core.calls import OnAttempt
 
 CONCURRENCY = 50
 _CONNECTIONS = 256
@@ -28,16 +32,26 @@ _IN_FILE = re.compile(r"(?P<file>.+\.py):(?P<handler>[A-Za-z_][\w.]*)")
 
 @attrs.frozen
 class Reached:
-    """A client, the function's name there, and how many calls it is worth having in flight."""
+    """What a client is made of, the function's name, and how many calls are worth having in flight."""
 
-    client: LambdaClient
+    options: Mapping[str, Any] = attrs.field(repr=False)
     function: str
     concurrency: int
+
+    def client(self) -> LambdaClient:
+        """A blocking client."""
+        return LambdaClient(**self.options)
+
+    def async_client(self, *, on_attempt: OnAttempt | None = None) -> AsyncLambdaClient:
+        """An asyncio client; ``on_attempt`` is told of every attempt."""
+        from lambda_invoke.aio import AsyncLambdaClient
+
+        return AsyncLambdaClient(**self.options, on_attempt=on_attempt)
 
 
 @contextlib.contextmanager
 def reach(args: argparse.Namespace) -> Iterator[Reached]:
-    """The client for a command's FUNCTION; a local function is served while this is entered.
+    """Where a command's FUNCTION is called; a local function is served while this is entered.
 
     Raises:
         CommandError: the options contradict each other, or a local function cannot be served.
@@ -47,25 +61,24 @@ def reach(args: argparse.Namespace) -> Iterator[Reached]:
     handler = _local_handler(args)
     if handler is None:
         wanted = asked or CONCURRENCY
-        with aws_client(args, retry=retry, max_concurrency=max(_CONNECTIONS, wanted)) as client:
-            yield Reached(client, args.function, wanted)
+        yield Reached(_options(_aws(args), retry, wanted), args.function, wanted)
         return
     wanted = asked or _LOCAL_WORKERS_PER_CPU * (os.cpu_count() or 1)
     with _served(args, handler, retry, wanted) as reached:
         yield reached
 
 
-def aws_client(
-    args: argparse.Namespace, *, retry: RetryPolicy | None = None, max_concurrency: int = _CONNECTIONS
-) -> LambdaClient:
+def aws_client(args: argparse.Namespace) -> LambdaClient:
     """A client for ``--region``, ``--profile`` and ``--endpoint-url``."""
-    return LambdaClient(
-        region_name=args.region,
-        profile_name=args.profile,
-        endpoint_url=args.endpoint_url,
-        retry=retry,
-        max_concurrency=max_concurrency,
-    )
+    return LambdaClient(**_aws(args))
+
+
+def _aws(args: argparse.Namespace) -> dict[str, Any]:
+    return {"region_name": args.region, "profile_name": args.profile, "endpoint_url": args.endpoint_url}
+
+
+def _options(where: Mapping[str, Any], retry: RetryPolicy | None, concurrency: int) -> dict[str, Any]:
+    return {**where, "retry": retry, "max_concurrency": max(_CONNECTIONS, concurrency)}
 
 
 def _policy(args: argparse.Namespace) -> RetryPolicy | None:
@@ -121,7 +134,7 @@ def _served(
     except LocalLambdaError as error:
         raise CommandError(str(error), UNAVAILABLE) from error
     try:
-        with local.client(retry=retry, max_concurrency=max(_CONNECTIONS, concurrency)) as client:
-            yield Reached(client, function, concurrency)
+        where = {"session": local.session(), "endpoint_url": local.endpoint_url}
+        yield Reached(_options(where, retry, concurrency), function, concurrency)
     finally:
         local.stop()

@@ -10,6 +10,7 @@ OK: Final = 0
 
 SOME_FAILED: Final = 1
 ALL_FAILED: Final = 2
+TOO_MANY_FAILED: Final = 3
 
 FUNCTION_FAILED: Final = 1
 REFUSED: Final = 2
@@ -22,6 +23,7 @@ USAGE: Final = 64
 BAD_DATA: Final = 65
 NO_INPUT: Final = 66
 UNAVAILABLE: Final = 69
+NO_JOURNAL: Final = 73
 CANNOT_WRITE: Final = 74
 
 SIGNALLED: Final = 128

@@ -15,6 +15,7 @@ from lambda_invoke.errors import FunctionError
 if TYPE_CHECKING:
     import argparse
 
+    from lambda_invoke.client import LambdaClient
     from lambda_invoke.results import LogTail
 
 
@@ -28,13 +29,13 @@ def run(args: argparse.Namespace) -> int:
     payload = _payload(args.payload)
     if args.event and args.log_tail:
         raise CommandError("--log-tail needs somebody who waits; --event does not", USAGE)
-    with endpoint.reach(args) as reached:
+    with endpoint.reach(args) as reached, reached.client() as client:
         if args.dry_run:
-            return _dry_run(args, reached, payload)
+            return _dry_run(args, client, reached.function, payload)
         if args.event:
-            return _event(args, reached, payload)
+            return _event(args, client, reached.function, payload)
         try:
-            invocation = reached.client.invoke(
+            invocation = client.invoke(
                 reached.function,
                 payload,
                 qualifier=args.qualifier,
@@ -51,9 +52,9 @@ def run(args: argparse.Namespace) -> int:
     return OK
 
 
-def _event(args: argparse.Namespace, reached: endpoint.Reached, payload: object) -> int:
-    accepted = reached.client.invoke_event(
-        reached.function,
+def _event(args: argparse.Namespace, client: LambdaClient, function: str, payload: object) -> int:
+    accepted = client.invoke_event(
+        function,
         payload,
         qualifier=args.qualifier,
         timeout=args.timeout,
@@ -64,9 +65,9 @@ def _event(args: argparse.Namespace, reached: endpoint.Reached, payload: object)
     return OK
 
 
-def _dry_run(args: argparse.Namespace, reached: endpoint.Reached, payload: object) -> int:
-    answer = reached.client.dry_run(
-        reached.function, payload, qualifier=args.qualifier, timeout=args.timeout, deadline=args.deadline
+def _dry_run(args: argparse.Namespace, client: LambdaClient, function: str, payload: object) -> int:
+    answer = client.dry_run(
+        function, payload, qualifier=args.qualifier, timeout=args.timeout, deadline=args.deadline
     )
     _print({"allowed": answer.allowed, "reason": answer.reason})
     return OK if answer.allowed else REFUSED

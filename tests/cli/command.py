@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -103,30 +104,44 @@ class Running:
             self.feed_slowly(1)
 
     def next_line(self) -> Any:
-        """The next line of standard output, as JSON."""
+        """The next line of standard output, as JSON; one that comes alone."""
         out = _stream(self._process.stdout)
         assert select.select([out], [], [], 30)[0], "no line came"
         return json.loads(out.readline())
 
+    def next_complaint(self) -> str:
+        """The next line of standard error."""
+        err = _stream(self._process.stderr)
+        assert select.select([err], [], [], PATIENCE)[0], "no line came"
+        return err.readline()
+
     def stop_reading(self) -> None:
         _stream(self._process.stdout).close()
 
-    def signal(self, number: signal.Signals) -> float:
-        """Send a signal to the group, as a terminal does; the seconds until the end."""
-        begun = time.monotonic()
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the group, as a terminal does."""
         os.killpg(self._process.pid, number)
+
+    def signal(self, number: signal.Signals) -> float:
+        """The same, and wait for the end; the seconds until then."""
+        begun = time.monotonic()
+        self.send(number)
         self._process.wait(30)
         return time.monotonic() - begun
 
     def end(self) -> Done:
-        """Close its input and wait for its end."""
+        """Close its input and wait for its end, and kill it if that does not come."""
         out = _stream(self._process.stdout)
         with contextlib.suppress(BrokenPipeError):
             _stream(self._process.stdin).close()
-        self._process.wait(30)
+        watchdog = threading.Timer(PATIENCE, self._process.kill)
+        watchdog.start()
+        text = "" if out.closed else out.read()
         err = _stream(self._process.stderr).read()
+        code = self._process.wait()
+        watchdog.cancel()
         assert "Traceback" not in err, err
-        return Done(self._process.returncode, "" if out.closed else out.read(), err)
+        return Done(code, text, err)
 
 
 def _stream(stream: IO[str] | None) -> IO[str]:

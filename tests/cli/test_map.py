@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.command import HANDLERS, Running, json_lines, run, write_lines
+from tests.cli.command import HANDLERS, Running, environment, json_lines, run, write_lines
 from tests.support.server import ScriptedServer
 from tests.support.steps import (
     by_function,
@@ -19,8 +22,6 @@ from tests.support.steps import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.steps import Call, Step
 
 ECHO = "echo"
@@ -130,14 +131,23 @@ def test_a_bad_line_is_named_after_the_rest_is_done(line: str, complaint: str, t
 
 
 def test_input_is_read_and_output_written_as_it_goes() -> None:
-    """The first line is sent before a second comes, and results can be read before the input's end."""
+    """A line is sent and its result written while the next one is still to come: nothing waits for it."""
     with ScriptedServer() as server, Running("map", ECHO, "-", "--endpoint-url", server.url) as running:
-        running.feed_slowly(1)
-        server.wait_until(lambda seen: seen.executions == 1)
-        running.feed_until_it_answers()
-        assert running.next_line()["ok"]
-        running.feed_slowly(1)
+        for number in range(3):
+            running.feed_slowly(1)
+            assert running.next_line()["index"] == number
+            assert server.executions == number + 1
         assert running.end().code == 0
+
+
+def test_a_slow_reader_of_the_results_does_not_hold_replies_up(tmp_path: Path) -> None:
+    """What is in flight goes on while the output is full; then no more of the input is taken."""
+    items = write_lines(tmp_path / "items", ["x" * 10_000] * 300)
+    with ScriptedServer() as server, Running("map", ECHO, items, "--endpoint-url", server.url) as running:
+        server.wait_until(lambda seen: seen.executions >= 60)  # a pipe holds six results
+        assert server.executions < 200
+        done = running.end()
+    assert (done.code, len(done.lines)) == (0, 300)
 
 
 def test_the_deadline_ends_the_job(tmp_path: Path) -> None:
@@ -152,6 +162,32 @@ def test_the_deadline_ends_the_job(tmp_path: Path) -> None:
     assert done.lines[0]["ok"]
     assert done.lines[1]["error"]["executed"] == "unknown"
     assert "the deadline passed" in done.err
+
+
+def test_a_count_of_failures_ends_the_job(tmp_path: Path) -> None:
+    """--tolerate 3: the fourth failure is the last, with an exit code of its own."""
+    items = write_lines(tmp_path / "items", range(100))
+    with ScriptedServer([error(403, "AccessDeniedException", "no")]) as server:
+        done = run("map", ECHO, items, "-c", "1", "--endpoint-url", server.url, "--tolerate", "3")
+        assert server.requests <= 6  # and what was on its way by then
+    assert done.code == 3
+    assert 4 <= len(done.lines) <= 6
+    assert "more items failed than --tolerate allows" in done.err
+
+
+def test_a_share_of_failures_ends_the_job(tmp_path: Path) -> None:
+    """Of a file's items, that are counted before; of standard input's so far, in the end at the latest."""
+    items = write_lines(tmp_path / "items", range(100))
+    with ScriptedServer([error(403, "AccessDeniedException", "no")]) as server:
+        of_a_file = run("map", ECHO, items, "-c", "1", "--endpoint-url", server.url, "--tolerate", "3%")
+        assert server.requests <= 6
+    some = "".join(f"{number}\n" for number in range(5))
+    with ScriptedServer(some_fail) as server:
+        where = ("-", "--endpoint-url", server.url, "--tolerate")
+        too_many = run("map", ECHO, *where, "50%", stdin=some)
+        borne = run("map", ECHO, *where, "60%", stdin=some)
+    assert (of_a_file.code, too_many.code, borne.code) == (3, 3, 1)
+    assert len(too_many.lines) == len(borne.lines) == 5
 
 
 def test_throttling_is_waited_out_and_told(tmp_path: Path) -> None:
@@ -226,6 +262,25 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     assert nowhere.err == f"lambda_invoke: {tmp_path / 'no' / 'out'}: No such file or directory\n"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("where", ["-o /dev/full", "> /dev/full"])
+def test_a_full_disk(where: str) -> None:
+    """74 and one line after the summary, and nothing more at exit."""
+    with ScriptedServer() as server:
+        command = f"echo 1 | '{sys.executable}' -m lambda_invoke map f - --endpoint-url {server.url} {where}"
+        done = subprocess.run(
+            ["/bin/sh", "-c", command],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 74, done.stderr
+    assert done.stderr.splitlines()[-1].endswith(": No space left on device")
+    assert "Traceback" not in done.stderr
+
+
 def test_a_name_that_no_item_could_be_sent_with(tmp_path: Path) -> None:
     """It is a usage error at once, not one for every item."""
     done = run("map", "no such name", write_lines(tmp_path / "items", range(9)))
@@ -234,7 +289,7 @@ def test_a_name_that_no_item_could_be_sent_with(tmp_path: Path) -> None:
 
 
 def test_the_results_are_not_written_over_the_items(tmp_path: Path) -> None:
-    """The same file for both, by whatever name: refused, and the items are still there."""
+    """The same file for both, by whatever name: refused, and the items are still there. Nor a journal."""
     with ScriptedServer() as server:
         items = tmp_path / "items"
         write_lines(items, range(3))
@@ -245,5 +300,9 @@ def test_the_results_are_not_written_over_the_items(tmp_path: Path) -> None:
             done = run("map", ECHO, str(items), "--endpoint-url", server.url, "-o", str(output))
             assert done.code == 64
             assert "over the items" in done.err
+        as_journal = run("map", ECHO, str(items), "--journal", str(other_name))
+        assert (as_journal.code, "over the items" in as_journal.err) == (64, True)
+        both = run("map", ECHO, str(items), "--journal", str(tmp_path / "new"), "-o", f"{tmp_path}/./new")
+        assert (both.code, "over the journal" in both.err) == (64, True)
         assert items.read_bytes() == before
         assert server.requests == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from tests.cli.command import Running, json_lines, write_lines
 from tests.support.patience import PATIENCE
 from tests.support.server import ScriptedServer
-from tests.support.steps import hang, ok
+from tests.support.steps import gate, hang, ok
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +52,43 @@ def test_while_waiting_for_input(number: signal.Signals, code: int) -> None:
         done = running.end()
     assert done.code == code
     assert f"stopped by {number.name}" in done.err
+
+
+def test_what_is_in_flight_is_waited_for() -> None:
+    """--drain: after a signal no more of the input is taken, and what was sent has its result."""
+    answer = threading.Event()
+    with (
+        ScriptedServer([gate(answer, ok(b"1"))]) as server,
+        Running("map", "f", "-", "-c", "2", "--drain", "--endpoint-url", server.url) as running,
+    ):
+        running.feed_slowly(2)
+        server.wait_until(lambda seen: seen.in_flight == 2)
+        running.send(signal.SIGTERM)
+        assert running.next_complaint().startswith("SIGTERM: waiting for what is in flight")
+        running.feed_slowly(1)
+        answer.set()
+        done = running.end()
+        assert server.requests == 2
+    assert done.code == 143
+    assert [line["ok"] for line in done.lines] == [True, True]
+    assert "stopped by SIGTERM" in done.err
+
+
+def test_a_second_signal_gives_up() -> None:
+    """--drain: what is in flight is then given up and written, as it is without."""
+    with (
+        ScriptedServer([hang()]) as server,
+        Running("map", "f", "-", "--drain", "--endpoint-url", server.url) as running,
+    ):
+        running.feed_slowly(2)
+        server.wait_until(lambda seen: seen.in_flight == 2)
+        running.send(signal.SIGINT)
+        running.next_complaint()
+        assert running.signal(signal.SIGTERM) < PATIENCE
+        done = running.end()
+    assert done.code == 130
+    assert [line["error"]["executed"] for line in done.lines] == ["unknown", "unknown"]
+    assert "stopped by SIGINT" in done.err
 
 
 def test_an_invoke_is_interrupted() -> None:
