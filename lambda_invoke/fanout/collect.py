@@ -65,11 +65,12 @@ class _Gathering(Generic[T, M]):
         meter.update(self._progress())
         self._ledger.count_many()
         if self._ended_for is None:
-            at_end = self._mapping.is_done
-            verdict = self._tolerance.verdict(self._done - self._failed, self._failed, at_end=at_end)
-            if verdict is not None:
-                self._ended_for = verdict
-                self._mapping.end(verdict)
+            self._ended_for = self._verdict(at_end=self._mapping.is_done)
+            if self._ended_for is not None:
+                self._mapping.end(self._ended_for)
+
+    def _verdict(self, *, at_end: bool) -> CompletionReason | None:
+        return self._tolerance.verdict(self._done - self._failed, self._failed, at_end=at_end)
 
     def _check(self, error: Exception) -> None:
         """The iteration ended with an error: the input's and the deadline's end the job, and no more."""
@@ -99,6 +100,9 @@ class _Gathering(Generic[T, M]):
         if self._ended_for is not None:
             return self._ended_for
         reason = self._mapping.ended or CompletionReason.COMPLETED
+        if reason is CompletionReason.COMPLETED:
+            # Again: the input's end may have come after its last outcome.
+            reason = self._verdict(at_end=True) or reason
         if reason is CompletionReason.STOPPED and not self._failed and self._done == self._tolerance.total:
             return CompletionReason.COMPLETED  # there was nothing left to stop
         if reason is CompletionReason.COMPLETED and self._failed:

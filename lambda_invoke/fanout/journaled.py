@@ -35,7 +35,8 @@ class Journal:
     """Where a job keeps what became of its items, so that a later run sends only what is missing.
 
     ``journal=`` takes one, or its ``path`` alone. A journal belongs to one job (its function and
-    qualifier) and is open in one run at a time. Items are told apart by ``key``, which gives a str, int
+    qualifier, as the caller names them: it does not know of accounts and endpoints) and is open in one
+    run at a time. Items are told apart by ``key``, which gives a str, int
     or bytes for what the caller gave as the item; without it, by a digest of what is sent, equal items
     counted in the order of the input.
 

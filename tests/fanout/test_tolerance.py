@@ -70,6 +70,15 @@ def test_the_first_failure_ends_it(run: Callable[..., FanOutReport[Any]]) -> Non
 
 
 @BOTH
+def test_a_share_of_few_items_is_judged_at_the_end(run: Callable[..., FanOutReport[Any]]) -> None:
+    """Of an input without a length, which may end after its last outcome."""
+    with ScriptedServer(odd_fails) as server:
+        report = run(server, "f", (item for item in range(10)), tolerate=0.2)
+        assert report.completion_reason is EXCEEDED
+        assert (len(report.succeeded), server.requests) == (5, 10)
+
+
+@BOTH
 def test_enough_successes_end_it(run: Callable[..., FanOutReport[Any]]) -> None:
     """What was wanted is there; what was given up for it is no failure."""
     with ScriptedServer() as server:
