@@ -69,6 +69,7 @@ class Limiter:
             raise ValueError(f"bound is the number of places, at least 1, not {bound!r}")
         self._lock = threading.Lock()
         self._board = Board(bound)
+        self._left: deque[tuple[Ticket, float]] = deque()
 
     def enter(
         self, function: str, now: float, notify: Callable[[], None], *, account: str | None = None
@@ -90,8 +91,7 @@ class Limiter:
             else:
                 board.enqueue(ticket)
                 board.drain(now)  # sets the alarm for its turn
-        if ready:
-            self._tell(ready, now)
+        self._told(ready, now)
         return ticket
 
     def join(self, function: str, now: float, *, account: str | None = None) -> Ticket:
@@ -99,6 +99,7 @@ class Limiter:
         with self._lock:
             ticket = Ticket(now, self._board.function(function, account, now), _nobody)
             self._board.admit(ticket, now)
+        self._told((), now)
         return ticket
 
     def poll(self, now: float) -> None:
@@ -106,7 +107,7 @@ class Limiter:
         with self._lock:
             self._board.seen = now
             ready = self._board.drain(now)
-        self._tell(ready, now)
+        self._told(ready, now)
 
     def accepted(self, ticket: Ticket, now: float) -> None:
         """The service took the call: any reply, a FunctionError too."""
@@ -117,8 +118,7 @@ class Limiter:
                 function.accepted(ticket.number, ticket.started, now)
                 function.account.accepted(ticket.account_number, ticket.started, now)
             ready = board.pass_on(ticket, now)
-        if ready:
-            self._tell(ready, now)
+        self._told(ready, now)
 
     def throttled(self, ticket: Ticket, now: float, reason: str | None) -> None:
         """The service answered 429, with this ``Reason``."""
@@ -134,22 +134,39 @@ class Limiter:
                     function.throttled(ticket.number, ticket.started, now, by_rate=by_rate)
                     function.account.left(now)
             ready = board.pass_on(ticket, now)
-        self._tell(ready, now)
+        self._told(ready, now)
 
     def leave(self, ticket: Ticket, now: float) -> None:
         """The call ended in any other way, or is not wanted any more: waiting, admitted or in flight."""
-        with self._lock:
-            board = self._board
-            if board.ends(ticket, now):
-                ticket.function.left(now)
-                ticket.function.account.left(now)
-            ready = board.pass_on(ticket, now)
-        self._tell(ready, now)
+        self._left.append((ticket, now))
+        self._work_off()
+
+    def _work_off(self) -> None:
+        """Have those leave who are to.
+
+        The collector may have a ticket left anywhere, also where this very thread holds the lock: that
+        waits for nothing, and whoever holds the lock comes here afterwards.
+        """
+        while self._left and self._lock.acquire(blocking=False):
+            ready: list[Ticket] = []
+            now = 0.0
+            try:
+                board = self._board
+                while self._left:
+                    ticket, now = self._left.popleft()
+                    if board.ends(ticket, now):
+                        ticket.function.left(now)
+                        ticket.function.account.left(now)
+                    ready += board.pass_on(ticket, now)
+            finally:
+                self._lock.release()
+            self._tell(ready, now)
 
     def renew(self) -> None:
         """After a fork: the lock may be held by a thread that is not here, the calls are the parent's."""
         self._lock = threading.Lock()
         self._board = Board(self._board.bound)
+        self._left = deque()
 
     def standing(self) -> Standing:
         """How it stands at this moment."""
@@ -165,6 +182,13 @@ class Limiter:
                 },
                 accounts={name: _standing(one, one.waiting) for name, one in board.accounts.items()},
             )
+
+    def _told(self, ready: Sequence[Ticket], now: float) -> None:
+        """After the lock was let go: call who was admitted, and do what was left meanwhile."""
+        if ready:
+            self._tell(ready, now)
+        if self._left:
+            self._work_off()
 
     def _tell(self, ready: Sequence[Ticket], now: float) -> None:
         """Call who was admitted, outside the lock: a callback may come back in."""

@@ -97,7 +97,6 @@ def plan(call: Call[R], *, now: Callable[[], float], random: Random) -> Plan[R]:
             raise _deadline_exceeded(call, last) from last
         call.course.sending_since = begun
         answer = yield Send(call.timeout, remaining)
-        call.course.sending_since = None
         assert answer is not None
         ended = now()
         attempt = _attempt(call, answer, begun, ended)
@@ -157,6 +156,7 @@ def _record_failure(call: Call[R], attempt: Attempt, error: LambdaInvokeError, d
     )
     history = call.course.attempts
     history.append(attempt)
+    call.course.sending_since = None  # not before: who gives the call up now must find the one or the other
     error.attempts = tuple(history)
     # An earlier attempt of an idempotent call may have run although the last one did not.
     error.executed = worst(made.executed for made in history)
@@ -164,13 +164,16 @@ def _record_failure(call: Call[R], attempt: Attempt, error: LambdaInvokeError, d
         call.observe(attempt)
 
 
-def given_up(call: Call[R], now: float, *, unsent: bool = False, why: str | None = None) -> LambdaInvokeError:
+def given_up(
+    call: Call[R], now: float, *, unsent: bool = False, doubt: bool = False, why: str | None = None
+) -> LambdaInvokeError:
     """The error of a call that was given up, wherever it stood at ``now``.
 
     ``unsent``: it stood in a send, of which the transport says that nothing was sent. ``why`` is said
-    in place of where it stood, when it was not its caller that gave it up.
+    in place of where it stood, when it was not its caller that gave it up. ``doubt``: it may have been
+    sent since anybody looked.
     """
-    begun = call.course.sending_since
+    begun = now if doubt and call.course.sending_since is None else call.course.sending_since
     attempts = list(call.course.attempts)
     if begun is not None and not unsent:
         attempts.append(

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
+import functools
+import time
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -22,11 +25,16 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from lambda_invoke.fanout.engine import Engine, Item
+    from lambda_invoke.fanout.journal_file import JournalFile
+    from lambda_invoke.fanout.journaled import JournalPlan
 
 T = TypeVar("T")
 
 _THREADS = DaemonThreads(2)
 """For journals, which are opened and closed on a disk."""
+_LONG_SECONDS = 0.005
+"""A synchronous input that takes longer holds the loop up: what is offered is sent first."""
+_MANY = 64
 _CLOSE_SECONDS = 5.0
 """Cancelled sends end within a few turns of the loop; one of a caller's own transport may not."""
 
@@ -52,6 +60,9 @@ class AsyncMapIterator(MapState[T], AsyncIterator[Outcome[T]]):
         self._items = items
         self._source: Iterator[Any] | _Incoming | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._busy = False
+        self._turnless = 0  # outcomes that were yielded since the loop had a turn
+        self._closing: asyncio.Task[None] | None = None
 
     def __aiter__(self) -> AsyncMapIterator[T]:
         return self
@@ -67,6 +78,13 @@ class AsyncMapIterator(MapState[T], AsyncIterator[Outcome[T]]):
         if self._closed:
             raise StopAsyncIteration
         self._check_place()
+        self._busy = True
+        try:
+            return await self._next_in_turn()
+        finally:
+            self._busy = False
+
+    async def _next_in_turn(self) -> Outcome[T]:
         try:
             if self._source is None:
                 self._source = self._open()
@@ -74,13 +92,21 @@ class AsyncMapIterator(MapState[T], AsyncIterator[Outcome[T]]):
                 await self._open_journal()
                 self._begin()
             while not self._closed:  # another task may close it
-                self._pull(self._source)
+                begun = time.monotonic()
+                self._pull(self._source, begun)
                 outcome = self._take()
+                if time.monotonic() - begun > _LONG_SECONDS or self._turnless > _MANY:
+                    self._turnless = 0
+                    await asyncio.sleep(
+                        0
+                    )  # the loop's other tasks, and what was just offered, have their turn
                 if outcome is not None:
+                    self._turnless += 1
                     return outcome
                 if self.is_done:
                     break
-                await self._inbox.wait(self._longest_wait())
+                if not self._may_pull:
+                    await self._inbox.wait(self._longest_wait())
         except BaseException:
             await self.aclose()
             raise
@@ -93,15 +119,23 @@ class AsyncMapIterator(MapState[T], AsyncIterator[Outcome[T]]):
             self._loop = loop
         if loop is not self._loop:
             raise RuntimeError("this map was started on another event loop, which has its outcomes")
-        if self._inbox.awaited:
+        if self._busy:
             raise RuntimeError("anext() of this map is awaited by another task already")
 
     async def aclose(self) -> None:
-        """Send nothing more and give up what is in flight. May be called twice."""
-        if self._closed:
-            return
-        self._closed = True
-        self._inbox.wake()
+        """Send nothing more and give up what is in flight. May be called twice.
+
+        Cancelled itself, it goes on by itself.
+        """
+        if self._closing is None:
+            self._closed = True
+            if self._engine is not None:
+                self._engine.halted = True
+            self._inbox.wake()
+            self._closing = asyncio.ensure_future(self._put_away())
+        await asyncio.shield(self._closing)
+
+    async def _put_away(self) -> None:
         try:
             if isinstance(self._source, _Incoming):
                 await self._source.aclose()
@@ -127,8 +161,10 @@ class AsyncMapIterator(MapState[T], AsyncIterator[Outcome[T]]):
         # Dropped before its end: nothing waits for what is in flight.
         engine, loop = getattr(self, "_engine", None), getattr(self, "_loop", None)
         if engine is not None and loop is not None and not self._closed:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nothing is in flight there
-                loop.call_soon_threadsafe(engine.close)
+            engine.halted = True
+            _call_threadsafe(loop, engine.close)
+            if self._journaled is not None:
+                self._journaled.let_go(functools.partial(_call_threadsafe, loop))
 
     def _close(self, engine: Engine[T]) -> None:
         engine.close()
@@ -140,11 +176,11 @@ class AsyncMapIterator(MapState[T], AsyncIterator[Outcome[T]]):
             return _Incoming(source, self._inbox.wake)
         return iter(items if batches is None else batches.lists(items))
 
-    def _pull(self, source: Iterator[Any] | _Incoming) -> None:
-        """Advance the caller's input while there is room and it has something."""
+    def _pull(self, source: Iterator[Any] | _Incoming, begun: float) -> None:
+        """Advance the caller's input while there is room and it has something, for a moment at most."""
         if self._full and not self._over():
             return
-        while self._room:
+        while self._room and time.monotonic() - begun <= _LONG_SECONDS:
             if self._over():
                 return
             try:
@@ -161,16 +197,16 @@ class AsyncMapIterator(MapState[T], AsyncIterator[Outcome[T]]):
     async def _open_journal(self) -> None:
         plan = self._plans.journal
         if plan is not None:
-            self._journaled = Journaled(plan, await in_thread(_THREADS, plan.open))
+            self._journaled = Journaled(plan, await _opened(plan))
+
+    @property
+    def _may_pull(self) -> bool:
+        """Whether a synchronous input was left in the middle, for the loop's sake."""
+        return isinstance(self._source, Iterator) and self._room and not self._full
 
     def _call(self) -> Callable[..., object]:
         loop = asyncio.get_running_loop()
-        return loop.call_soon if self._journaled is None else self._call_from_the_writer
-
-    def _call_from_the_writer(self, function: Callable[..., object], *args: object) -> None:
-        assert self._loop is not None
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there
-            self._loop.call_soon_threadsafe(function, *args)
+        return loop.call_soon if self._journaled is None else functools.partial(_call_threadsafe, loop)
 
     def _longest_wait(self) -> float | None:
         """An input may be waited for with nothing in flight: stop and deadline count then too."""
@@ -180,6 +216,32 @@ class AsyncMapIterator(MapState[T], AsyncIterator[Outcome[T]]):
         if self._expires is not None:
             waits.append(max(0.0, self._expires - self._plans.clock.now()))
         return min(waits, default=None)
+
+
+def _call_threadsafe(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *args: object) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there
+        loop.call_soon_threadsafe(function, *args)
+
+
+async def _opened(plan: JournalPlan) -> JournalFile:
+    """Open a journal in a thread; who is cancelled meanwhile does not leave it locked."""
+    opened: list[JournalFile] = []
+    wanted = True
+
+    def open_() -> JournalFile:
+        file = plan.open()
+        opened.append(file)
+        if not wanted:
+            file.close()
+        return file
+
+    try:
+        return await in_thread(_THREADS, open_)
+    except asyncio.CancelledError:
+        wanted = False
+        for file in opened:
+            file.close()
+        raise
 
 
 _NOTHING_YET = object()
@@ -192,11 +254,13 @@ class _Incoming:
         self._source = source
         self._wake = wake
         self._coming: asyncio.Task[Any] | None = None
+        self._context = contextvars.copy_context()  # one for all items: the input's own variables stay
 
     def take(self) -> Any:
         """The next item, or that there is none yet; raises what the iterable raised, its end too."""
         if self._coming is None:
-            self._coming = asyncio.ensure_future(_one(self._source))
+            loop = asyncio.get_running_loop()
+            self._coming = loop.create_task(_one(self._source), context=self._context)
             self._coming.add_done_callback(lambda _: self._wake())
         if not self._coming.done():
             return _NOTHING_YET
@@ -232,10 +296,6 @@ class _Inbox(Generic[T]):
         self._come: deque[Outcome[T]] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._record = record
-
-    @property
-    def awaited(self) -> bool:
-        return self._waiter is not None
 
     def deliver(self, outcome: Outcome[T]) -> None:
         self.outstanding.pop(outcome.index, None)

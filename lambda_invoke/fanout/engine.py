@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextvars import Context
 
+    from lambda_invoke.core.limiter_board import Ticket
     from lambda_invoke.core.options import Stop
     from lambda_invoke.core.transport import AsyncTransport
     from lambda_invoke.transports.admission import Admission
@@ -86,6 +87,8 @@ class Engine(Generic[T]):
         self._watch: asyncio.TimerHandle | None = None
         self._closed = False
         self._woken = False
+        self.halted = False
+        """Set from any thread: no attempt begins any more. ``close`` is to follow."""
 
     def offer(self, item: Item[T]) -> None:
         """Hand an item over, from any thread."""
@@ -135,7 +138,7 @@ class Engine(Generic[T]):
                 if len(self._workers) >= self._concurrency:
                     break
                 worker = asyncio.get_running_loop().create_task(self._work(), context=self._context.copy())
-                self._workers[worker] = None
+                self._workers.setdefault(worker, None)  # an eager one has begun
                 worker.add_done_callback(self._workers.pop)
 
     def _look(self) -> None:
@@ -164,8 +167,16 @@ class Engine(Generic[T]):
                 return True
         return False
 
+    async def _enter(self, call: Call[Any]) -> Ticket:
+        ticket = await self._admission.enter(call.request, call.expires)
+        if self.halted:
+            self._admission.leave(ticket)
+            raise asyncio.CancelledError
+        return ticket
+
     async def _work(self) -> None:
         loop, admission = asyncio.get_running_loop(), self._admission
+        invocation: Invocation[T] | None
         worker = asyncio.current_task()
         assert worker is not None
         while True:
@@ -174,6 +185,8 @@ class Engine(Generic[T]):
                 waiter = loop.create_future()
                 self._parked.append(waiter)
                 await waiter
+            if self.halted:
+                return
             item = self._workers[worker] = self._feed.popleft()
             call = item.call
             try:
@@ -183,7 +196,7 @@ class Engine(Generic[T]):
                     call.request,
                     self._sleep,
                     admission,
-                    enter=functools.partial(admission.enter, call.request, call.expires),
+                    enter=functools.partial(self._enter, call),
                 )
             except LambdaInvokeError as error:
                 self._deliver(item.failed(error))
@@ -191,7 +204,7 @@ class Engine(Generic[T]):
                 unsent = was_unsent(cancelled)
                 self._deliver(item.failed(given_up(call, self._clock.now(), unsent=unsent)))
                 raise
-            except Exception as error:  # noqa: BLE001 - an interceptor's own, a defect: this item's alone
+            except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - a hook's, a defect
                 why = f"{type(error).__name__} was raised in the middle of the call"
                 broken = given_up(call, self._clock.now(), why=why)
                 broken.__cause__ = error
@@ -199,3 +212,4 @@ class Engine(Generic[T]):
             else:
                 self._deliver(Outcome(item.index, call.request.display, item.payload, invocation))
             del item, call
+            invocation = None  # a parked worker holds nothing

@@ -64,16 +64,21 @@ class BackgroundLoop:
         """Whether this is the loop's own thread."""
         return threading.current_thread() is self._thread
 
-    def settle(self, seconds: float) -> None:
-        """Wait until what was called so far, and the tasks it cancelled, had their turn."""
+    def settle(self, seconds: float) -> bool:
+        """Wait until what was called so far, and the tasks it cancelled, had their turn; whether they had."""
         loop = self._loop
-        if loop is None or threading.current_thread() is self._thread:
-            return  # called back on the loop itself, waiting would wait for oneself
+        if loop is None:
+            return True
+        if threading.current_thread() is self._thread:
+            return False  # called back on the loop itself, waiting would wait for oneself
         settled: queue.SimpleQueue[None] = queue.SimpleQueue()  # not an Event: see Mailbox
         # A cancelled task is woken one turn after the cancel, and may take another to unwind.
         self.call(lambda: loop.call_later(0, lambda: loop.call_later(0, settled.put, None)))
-        with contextlib.suppress(queue.Empty):
+        try:
             settled.get(timeout=seconds)
+        except queue.Empty:
+            return False
+        return True
 
     def stop(self) -> None:
         """Stop the loop and close it; started anew if used again."""

@@ -8,6 +8,7 @@ concurrency and a small constant is ever pulled ahead.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,7 +28,8 @@ T = TypeVar("T")
 
 _SLOW_INPUT_SECONDS = 0.005
 """An input that takes longer for an item does not hold back outcomes that are there."""
-_SETTLE_SECONDS = 0.25
+_SETTLE_SECONDS = 0.8
+"""A loop that was busy for so long does not know in time how far the items had come: they are UNKNOWN."""
 
 
 class MapIterator(MapState[T], Iterator[Outcome[T]]):
@@ -49,6 +51,8 @@ class MapIterator(MapState[T], Iterator[Outcome[T]]):
         super().__init__(plans, self._mailbox)
         self._items = items if plans.batches is None else plans.batches.lists(items)
         self._source: Iterator[Any] | None = None
+        self._put_away = False
+        self._turn = threading.Lock()
         self._pid = os.getpid()
 
     def __iter__(self) -> MapIterator[T]:
@@ -65,6 +69,14 @@ class MapIterator(MapState[T], Iterator[Outcome[T]]):
         if self._closed:
             raise StopIteration
         self._check_place()
+        if not self._turn.acquire(blocking=False):
+            raise RuntimeError("next() of this map is under way in another thread already")
+        try:
+            return self._next_in_turn()
+        finally:
+            self._turn.release()
+
+    def _next_in_turn(self) -> Outcome[T]:
         try:
             if self._source is None:
                 self._open_journal()
@@ -94,20 +106,26 @@ class MapIterator(MapState[T], Iterator[Outcome[T]]):
             raise RuntimeError("this map was started in the parent process, which has its outcomes")
 
     def close(self) -> None:
-        """Send nothing more and give up what is in flight. Returns at once, may be called twice."""
-        if self._closed:
+        """Send nothing more and give up what is in flight. Returns at once, may be called twice.
+
+        Called again where an interrupt cut it short, it does the rest.
+        """
+        if self._put_away:
             return
         self._closed = True
         if self._engine is not None:
+            self._engine.halted = True
             self._close(self._engine)
             if self._yielded < self._pulled:
-                BACKGROUND.settle(_SETTLE_SECONDS)  # the cancelled workers deliver on the loop's next turns
+                # The cancelled workers deliver on the loop's next turns.
+                self._settled = BACKGROUND.settle(_SETTLE_SECONDS)
         if self._journaled is not None:
             for step in (self._journaled.flush, self._journaled.close):
                 step()
                 BACKGROUND.settle(_SETTLE_SECONDS)  # what it has begun, and stored, comes by the loop
         self._abandon()
         self._mailbox.close()
+        self._put_away = True
 
     def __enter__(self) -> MapIterator[T]:
         return self
@@ -121,7 +139,10 @@ class MapIterator(MapState[T], Iterator[Outcome[T]]):
         # Dropped before its end: nothing waits for what is in flight.
         engine = getattr(self, "_engine", None)
         if engine is not None and not self._closed:
+            engine.halted = True
             BACKGROUND.call(engine.close)
+            if self._journaled is not None:
+                self._journaled.let_go(BACKGROUND.call)
 
     def _open_journal(self) -> None:
         plan = self._plans.journal

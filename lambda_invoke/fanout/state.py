@@ -96,6 +96,7 @@ class MapState(Generic[T]):
         self._journaled: Journaled[T] | None = None
         self._sides: Sides[T] | None = None
         self._closed = False
+        self._settled = True  # whether the loop has said how far the items had come
 
         self.ended: CompletionReason | None = None
         """Why nothing more is taken from the input; None while it goes on."""
@@ -117,7 +118,8 @@ class MapState(Generic[T]):
         """Outcomes of the items that have none: of a close that was itself interrupted."""
         now = self._plans.clock.now()
         missing = list(self._box.outstanding.values())
-        return self._items_of(item.failed(given_up(item.call, now)) for item in missing)
+        doubt = not self._settled
+        return self._items_of(item.failed(given_up(item.call, now, doubt=doubt)) for item in missing)
 
     def _items_of(self, outcomes: Iterable[Outcome[T]]) -> list[Outcome[T]]:
         batches = self._plans.batches
@@ -139,6 +141,7 @@ class MapState(Generic[T]):
         if self.ended in {None, CompletionReason.COMPLETED}:
             self.ended = reason
         if self._engine is not None:
+            self._engine.halted = True
             self._close(self._engine)
 
     def _close(self, engine: Engine[T]) -> None:
@@ -249,6 +252,7 @@ class MapState(Generic[T]):
         if self.ended is not CompletionReason.JOURNAL_FAILED:
             self.ended, self.input_error = CompletionReason.JOURNAL_FAILED, error
         if self._engine is not None:
+            self._engine.halted = True
             self._engine.close()
         self._box.wake()
 
@@ -272,11 +276,12 @@ class MapState(Generic[T]):
         return self._early.pop(self._yielded, None)
 
     def _abandon(self) -> None:
-        """Leave what was not yielded in ``abandoned``."""
+        """Leave what was not yielded in ``abandoned``. May be done again."""
         while (outcome := self._box.take()) is not None:
             self._early[outcome.index] = outcome
         left = [self._early[index] for index in sorted(self._early)]
-        self.abandoned = (*self._split, *self._items_of(left))
+        lost = [] if self._settled else self.unaccounted()
+        self.abandoned = (*self.abandoned, *self._split, *self._items_of(left), *lost)
         self._early.clear()
         self._split.clear()
 

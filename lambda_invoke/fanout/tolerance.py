@@ -25,19 +25,20 @@ class Tolerance:
 
     def verdict(self, succeeded: int, failed: int, *, at_end: bool) -> CompletionReason | None:
         """Why the job ends now; None: it goes on."""
-        if self.failures is not None and failed > self._borne(succeeded + failed, at_end=at_end):
+        if self.failures is not None and self._exceeded(failed, succeeded + failed, at_end=at_end):
             return CompletionReason.TOLERANCE_EXCEEDED
         if self.successes is not None and succeeded >= self.successes and not at_end:
             return CompletionReason.ENOUGH_SUCCEEDED
         return None
 
-    def _borne(self, done: int, *, at_end: bool) -> float:
-        assert self.failures is not None
-        if isinstance(self.failures, int):
-            return self.failures
+    def _exceeded(self, failed: int, done: int, *, at_end: bool) -> bool:
+        borne = self.failures
+        assert borne is not None
+        if isinstance(borne, int):
+            return failed > borne
         if self.total is not None:
-            return self.failures * self.total
-        return self.failures * done if at_end or done >= _ENOUGH_TO_JUDGE else done
+            return failed > 0 and failed / max(1, self.total) > borne
+        return (at_end or done >= _ENOUGH_TO_JUDGE) and done > 0 and failed / done > borne
 
 
 def tolerance(tolerate: object, first_successes: object, total: int | None) -> Tolerance:

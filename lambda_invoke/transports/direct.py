@@ -107,9 +107,15 @@ class DirectTransport:
         assert self._config is not None
         lines = self._lines.get(loop)
         if lines is None:
+            self._forget_closed_loops()
             lines = self._lines[loop] = _Lines(loop, self._config, self._threads, self.slots)
             await lines.keep(lambda: self._lines.pop(loop, None))
         return lines
+
+    def _forget_closed_loops(self) -> None:
+        """One that was closed without shutting down its async generators left its connections to Python."""
+        for loop in [loop for loop in self._lines if loop.is_closed()]:
+            del self._lines[loop]
 
     async def _configured(self) -> None:
         try:

@@ -22,14 +22,15 @@ class Slots:
         self._free = count
         self._waiting: deque[Callable[[], object]] = deque()
         self._lock = threading.Lock()
+        self._released: deque[None] = deque()
 
     def take(self) -> bool:
         """Take a slot if one is free; False: it must be waited for."""
         with self._lock:
-            if self._free > 0:
-                self._free -= 1
-                return True
-            return False
+            free = self._free > 0
+            self._free -= free
+        self._work_off()
+        return free
 
     def acquire(self, timeout: float | None) -> bool:
         """Take a slot, waiting up to ``timeout`` seconds (None: for ever); False: none in time."""
@@ -69,31 +70,49 @@ class Slots:
         return True
 
     def release(self) -> None:
-        """Give a slot back: to who waits longest, if anybody does."""
-        with self._lock:
-            while self._waiting:
-                try:
-                    self._waiting.popleft()()
-                except RuntimeError:  # its event loop is closed: nobody waits there any more
-                    continue
-                return
-            self._free += 1
+        """Give a slot back: to who waits longest, if anybody does.
+
+        The collector may call this anywhere, also where this very thread holds the lock: it waits for
+        nothing, and is done at the latest by who holds the lock.
+        """
+        self._released.append(None)
+        self._work_off()
+
+    def _work_off(self) -> None:
+        while self._released and self._lock.acquire(blocking=False):
+            try:
+                while self._released:
+                    self._released.popleft()
+                    self._give()
+            finally:
+                self._lock.release()
+
+    def _give(self) -> None:
+        while self._waiting:
+            try:
+                self._waiting.popleft()()
+            except RuntimeError:  # its event loop is closed: nobody waits there any more
+                continue
+            return
+        self._free += 1
 
     def _take_or_queue(self, turn: Callable[[], object]) -> bool:
         with self._lock:
-            if self._free > 0:
-                self._free -= 1
-                return True
-            self._waiting.append(turn)
-            return False
+            free = self._free > 0
+            self._free -= free
+            if not free:
+                self._waiting.append(turn)
+        self._work_off()
+        return free
 
     def _leave(self, turn: Callable[[], object]) -> bool:
         """Stop waiting; False when the turn was given already."""
         with self._lock:
-            if turn not in self._waiting:
-                return False
-            self._waiting.remove(turn)
-            return True
+            waiting = turn in self._waiting
+            if waiting:
+                self._waiting.remove(turn)
+        self._work_off()
+        return waiting
 
 
 def _resolve(waiter: asyncio.Future[None]) -> None:

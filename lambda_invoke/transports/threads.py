@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import os
 import queue
 import threading
 import time
+import weakref
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -95,11 +97,19 @@ class Sending:
 SENDING: ContextVar[Sending | None] = ContextVar("lambda_invoke_sending", default=None)
 
 
+_POOLS: weakref.WeakSet[DaemonThreads] = weakref.WeakSet()
+
+
 class DaemonThreads:
     """Up to ``most`` daemon threads, started as work needs them and ended when idle."""
 
     def __init__(self, most: int) -> None:
         self._most = most
+        self._start_anew()
+        _POOLS.add(self)
+
+    def _start_anew(self) -> None:
+        """Also in a forked child, where the parent's threads are not."""
         self._lock = threading.Lock()
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._threads = 0
@@ -139,6 +149,15 @@ class DaemonThreads:
             del job
             with self._lock:
                 self._spare += 1
+
+
+def _after_fork() -> None:
+    for pool in list(_POOLS):
+        pool._start_anew()  # noqa: SLF001 - of this module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 async def in_thread(

@@ -92,7 +92,8 @@ def test_it_is_lazy(source: str) -> None:
                     await anext(mapped)
                     assert pulled - yielded <= 4 + 1
             assert {outcome.executed for outcome in mapped.abandoned} <= set(Executed)
-            assert len(mapped.abandoned) == pulled - 29
+            # Of an async input one more may have been on its way here.
+            assert pulled - 29 - (source == "async") <= len(mapped.abandoned) <= pulled - 29
             with pytest.raises(StopAsyncIteration):
                 await anext(mapped)
 

@@ -111,6 +111,8 @@ def test_all_of_them_are_enough(run: Callable[..., FanOutReport[Any]]) -> None:
         (0.1, None, 90, 11, False, True),
         (0.1, None, 5, 1, True, True),
         (0.5, None, 5, 5, True, False),
+        (0.29, 100, 71, 29, True, False),  # 0.29 * 100 is a little less than 29
+        (0.58, 50, 21, 29, True, False),
         (1.0, None, 0, 500, False, False),
     ],
 )

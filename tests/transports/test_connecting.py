@@ -144,17 +144,15 @@ def test_cancelled(kind: str, addresses: Any, silent: int, number: int) -> None:
 def test_families_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """The system's first choice first, then the other family; a literal address is not looked up."""
 
+    def getaddrinfo(*_: Any, **__: Any) -> Any:
+        six, four = socket.AF_INET6, socket.AF_INET
+        return [
+            (family, 1, 6, "", (address, 443))
+            for family, address in ((six, "::1"), (six, "::2"), (six, "::3"), (four, "1"), (four, "2"))
+        ]
+
     async def main() -> None:
-        loop = asyncio.get_running_loop()
-
-        async def getaddrinfo(*_: Any, **__: Any) -> Any:
-            six, four = socket.AF_INET6, socket.AF_INET
-            return [
-                (family, 1, 6, "", (address, 443))
-                for family, address in ((six, "::1"), (six, "::2"), (six, "::3"), (four, "1"), (four, "2"))
-            ]
-
-        monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
         found = await connecting._addresses("many.test", 443)
         assert [address[0] for _, address in found] == ["::1", "1", "::2", "2", "::3"]
         assert await connecting._addresses("::1", 1) == [(socket.AF_INET6, ("::1", 1))]
