@@ -74,7 +74,7 @@ def test_a_dropped_map_over_a_journal_is_given_up(tmp_path: Path) -> None:
             assert client._admission._limiter.standing().in_flight == 0
 
             async with asyncio.timeout(PATIENCE):
-                while await in_use(client, path):
+                while await in_use(client, path):  # noqa: ASYNC110 - a thread closes it
                     await asyncio.sleep(0.01)
 
     with ScriptedServer(lambda call: hang() if call.json else ok(b"0")) as server:

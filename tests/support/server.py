@@ -90,7 +90,7 @@ __all__ = [
 T = TypeVar("T")
 
 
-_TURNS_OF_AN_ACCEPT = 50
+_TURNS_OF_AN_ACCEPT = 5
 
 
 class ScriptedServer(Endpoint):
@@ -259,6 +259,12 @@ class ScriptedServer(Endpoint):
         self._ready.set()
         await self._stopping.wait()
         if self._listener is not None:
+            # A connection that is accepted as the listener closes would be lost half-made (CPython):
+            # first accept nothing more, then make what was accepted.
+            for sock in self._listener.sockets:
+                self._loop.remove_reader(sock.fileno())
+            for _ in range(_TURNS_OF_AN_ACCEPT):
+                await asyncio.sleep(0)
             self._listener.close()
         if self._socket is not None:
             self._socket.close()

@@ -387,7 +387,7 @@ from lambda_invoke import LambdaClient
 
 with LambdaClient(region_name="eu-west-1") as mocked, mock_aws():
     print(mocked.transport.asyncio, mocked.transport.reason)
-    for outcome in mocked.map("f", [1, 2]):
+    for outcome in mocked.map("f", [{"item": 1}, {"item": 2}]):
         print(type(outcome.error).__name__, outcome.error.code)
 with LambdaClient(endpoint_url=sys.argv[1]) as client:
     print(client.transport.asyncio, client.fan_out("f", [1, 2]).values())
