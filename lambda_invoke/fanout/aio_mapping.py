@@ -24,7 +24,7 @@ from lambda_invoke.transports.threads import DaemonThreads, in_thread
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from lambda_invoke.fanout.engine import Engine, Item
+    from lambda_invoke.fanout.engine import Item
     from lambda_invoke.fanout.journal_file import JournalFile
     from lambda_invoke.fanout.journaled import JournalPlan
 
@@ -35,6 +35,7 @@ _THREADS = DaemonThreads(2)
 _LONG_SECONDS = 0.005
 """A synchronous input that takes longer holds the loop up: what is offered is sent first."""
 _MANY = 64
+"""After so many outcomes that were there without waiting, the loop has a turn."""
 _CLOSE_SECONDS = 5.0
 """Cancelled sends end within a few turns of the loop; one of a caller's own transport may not."""
 
@@ -97,9 +98,8 @@ class AsyncMapIterator(MapState[T], AsyncIterator[Outcome[T]]):
                 outcome = self._take()
                 if time.monotonic() - begun > _LONG_SECONDS or self._turnless > _MANY:
                     self._turnless = 0
-                    await asyncio.sleep(
-                        0
-                    )  # the loop's other tasks, and what was just offered, have their turn
+                    # The loop's other tasks, and what was just offered, have their turn.
+                    await asyncio.sleep(0)
                 if outcome is not None:
                     self._turnless += 1
                     return outcome
@@ -157,17 +157,9 @@ class AsyncMapIterator(MapState[T], AsyncIterator[Outcome[T]]):
     ) -> None:
         await self.aclose()
 
-    def __del__(self) -> None:
-        # Dropped before its end: nothing waits for what is in flight.
-        engine, loop = getattr(self, "_engine", None), getattr(self, "_loop", None)
-        if engine is not None and loop is not None and not self._closed:
-            engine.halted = True
-            _call_threadsafe(loop, engine.close)
-            if self._journaled is not None:
-                self._journaled.let_go(functools.partial(_call_threadsafe, loop))
-
-    def _close(self, engine: Engine[T]) -> None:
-        engine.close()
+    def _caller(self) -> Callable[..., object]:
+        assert self._loop is not None
+        return functools.partial(_call_threadsafe, self._loop)
 
     def _open(self) -> Iterator[Any] | _Incoming:
         items, batches = self._items, self._plans.batches
@@ -205,8 +197,7 @@ class AsyncMapIterator(MapState[T], AsyncIterator[Outcome[T]]):
         return isinstance(self._source, Iterator) and self._room and not self._full
 
     def _call(self) -> Callable[..., object]:
-        loop = asyncio.get_running_loop()
-        return loop.call_soon if self._journaled is None else functools.partial(_call_threadsafe, loop)
+        return asyncio.get_running_loop().call_soon if self._journaled is None else self._caller()
 
     def _longest_wait(self) -> float | None:
         """An input may be waited for with nothing in flight: stop and deadline count then too."""

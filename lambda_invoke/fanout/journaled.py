@@ -36,9 +36,9 @@ class Journal:
 
     ``journal=`` takes one, or its ``path`` alone. A journal belongs to one job (its function and
     qualifier, as the caller names them: it does not know of accounts and endpoints) and is open in one
-    run at a time. Items are told apart by ``key``, which gives a str, int
-    or bytes for what the caller gave as the item; without it, by a digest of what is sent, equal items
-    counted in the order of the input.
+    run at a time. Items are told apart by ``key``, which gives a str, int or bytes for what the caller
+    gave as the item; without it, by a digest of what is sent, equal items counted in the order of the
+    input.
 
     Of what an earlier run left, successes are kept. What may have run (it was in flight when the run
     was killed, or its outcome was unknown) is reported as UNKNOWN, and sent again only if the call is

@@ -22,7 +22,6 @@ from lambda_invoke.results import Outcome
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from lambda_invoke.fanout.engine import Engine
 
 T = TypeVar("T")
 
@@ -114,8 +113,7 @@ class MapIterator(MapState[T], Iterator[Outcome[T]]):
             return
         self._closed = True
         if self._engine is not None:
-            self._engine.halted = True
-            self._close(self._engine)
+            self._give_up()
             if self._yielded < self._pulled:
                 # The cancelled workers deliver on the loop's next turns.
                 self._settled = BACKGROUND.settle(_SETTLE_SECONDS)
@@ -135,22 +133,13 @@ class MapIterator(MapState[T], Iterator[Outcome[T]]):
     ) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        # Dropped before its end: nothing waits for what is in flight.
-        engine = getattr(self, "_engine", None)
-        if engine is not None and not self._closed:
-            engine.halted = True
-            BACKGROUND.call(engine.close)
-            if self._journaled is not None:
-                self._journaled.let_go(BACKGROUND.call)
-
     def _open_journal(self) -> None:
         plan = self._plans.journal
         if plan is not None:
             self._journaled = Journaled(plan, plan.open())
 
-    def _close(self, engine: Engine[T]) -> None:
-        BACKGROUND.call(engine.close)
+    def _caller(self) -> Callable[..., object]:
+        return BACKGROUND.call
 
     def _pull(self, source: Iterator[Any]) -> None:
         """Advance the caller's iterable while there is room, unless outcomes wait and it is slow."""

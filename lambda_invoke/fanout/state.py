@@ -140,13 +140,24 @@ class MapState(Generic[T]):
         """Take and send nothing more; what is in flight is given up, and its outcomes still come."""
         if self.ended in {None, CompletionReason.COMPLETED}:
             self.ended = reason
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """Have no attempt begin any more, from now on, and the engine close, on its loop."""
         if self._engine is not None:
             self._engine.halted = True
-            self._close(self._engine)
+            self._caller()(self._engine.close)
 
-    def _close(self, engine: Engine[T]) -> None:
-        """Have the engine close, on its loop."""
+    def _caller(self) -> Callable[..., object]:
+        """What runs a function on the engine's loop, soon, from any thread; it does not hold this object."""
         raise NotImplementedError
+
+    def __del__(self) -> None:
+        # Dropped before its end: nothing waits for what is in flight.
+        if getattr(self, "_engine", None) is not None and not self._closed:
+            self._give_up()
+            if self._journaled is not None:
+                self._journaled.let_go(self._caller())
 
     @property
     def is_done(self) -> bool:
@@ -271,14 +282,16 @@ class MapState(Generic[T]):
     def _take_any(self) -> Outcome[T] | None:
         if not self._plans.ordered:
             return self._box.take()
+        self._take_early()
+        return self._early.pop(self._yielded, None)
+
+    def _take_early(self) -> None:
         while (outcome := self._box.take()) is not None:
             self._early[outcome.index] = outcome
-        return self._early.pop(self._yielded, None)
 
     def _abandon(self) -> None:
         """Leave what was not yielded in ``abandoned``. May be done again."""
-        while (outcome := self._box.take()) is not None:
-            self._early[outcome.index] = outcome
+        self._take_early()
         left = [self._early[index] for index in sorted(self._early)]
         lost = [] if self._settled else self.unaccounted()
         self.abandoned = (*self.abandoned, *self._split, *self._items_of(left), *lost)

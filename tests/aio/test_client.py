@@ -32,7 +32,7 @@ from lambda_invoke import (
     RetryPolicy,
     cancelled_call,
 )
-from tests.aio.clients import built, handed, other_tasks, until
+from tests.support.aio import built, handed, other_tasks, until
 from tests.support.aws import dummy_environment
 from tests.support.patience import PATIENCE
 from tests.support.server import ScriptedServer, by_function, echo, error, gate, hang, ok, throttle

@@ -19,7 +19,7 @@ import pytest
 from lambda_invoke import AsyncLambdaClient, Executed, RequestError
 from lambda_invoke.core.limiter import Limiter
 from lambda_invoke.transports.slots import Slots
-from tests.aio.clients import built, other_tasks, until
+from tests.support.aio import built, other_tasks, until
 from tests.support.aws import dummy_environment, session
 from tests.support.patience import PATIENCE
 from tests.support.runs import in_threads

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lambda_invoke import CompletionReason, Executed, FanOutError, Progress, cancelled_report
-from tests.aio.clients import built, handed, until
+from tests.support.aio import built, handed, until
 from tests.support.aws import dummy_environment
 from tests.support.patience import PATIENCE
 from tests.support.server import Call, ScriptedServer, error, hang, ok

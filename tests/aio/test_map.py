@@ -22,7 +22,7 @@ from lambda_invoke import (
     RequestError,
     ResponseTimeoutError,
 )
-from tests.aio.clients import built, handed, other_tasks, until
+from tests.support.aio import built, handed, other_tasks, until
 from tests.support.server import Call, ScriptedServer, delay, gate, hang, ok
 
 if TYPE_CHECKING:

@@ -115,13 +115,19 @@ def _twice(server: ScriptedServer) -> None:
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
+def tell_others(ignored: sys.UnraisableHookArgs) -> None:
+    """Tell of what Python ignored, but for an interrupt: one in a weakref's callback is lost to everybody."""
+    if ignored.exc_type is not KeyboardInterrupt:
+        sys.__unraisablehook__(ignored)
+
+
 def alone(call: str) -> None:
     """Run a function of this module in a process of its own, without coverage.
 
     What measures coverage takes a lock of its own in Python, which an interrupt can leave locked.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
-    code = f"from tests.fanout.test_any_moment import *; {call}"
+    code = f"from tests.fanout.test_any_moment import *; sys.unraisablehook = tell_others; {call}"
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         env={**environment, "PYTHONPATH": "."},

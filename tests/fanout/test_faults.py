@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from lambda_invoke import Executed, FullJitter, LambdaClient, RetryPolicy
-from tests.aio.clients import built as built_async
+from tests.support.aio import built as built_async
 from tests.support.aws import Clients, Kind
 from tests.support.server import (
     Call,

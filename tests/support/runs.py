@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.aio.clients import built
+from tests.support.aio import built
 from tests.support.aws import Clients, Kind
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from lambda_invoke.transports.botocore import BotocoreTransport
 from lambda_invoke.transports.choice import ChosenTransport
 from lambda_invoke.transports.direct import DirectTransport
 from lambda_invoke.transports.threads import was_unsent
+from tests.support.aio import until
 from tests.support.aws import session
 from tests.support.patience import PATIENCE
 from tests.support.server import (
@@ -93,13 +94,6 @@ def opened() -> Iterator[Opener]:
     opener = Opener()
     yield opener
     opener.close()
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for what happens in another thread; what never comes fails the test instead of hanging it."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110 - a thread's doing sets no event of this loop
-            await asyncio.sleep(0.001)
 
 
 def a_request(payload: bytes | None = b"1", **fields: Any) -> Request:

@@ -20,8 +20,8 @@ from lambda_invoke.transports.botocore import BotocoreTransport
 from lambda_invoke.transports.credentials import LoopCredentials
 from lambda_invoke.transports.direct import DirectTransport
 from lambda_invoke.transports.threads import DaemonThreads, was_unsent
+from tests.support.aio import until
 from tests.support.aws import session
-from tests.support.patience import PATIENCE
 from tests.support.server import Call, ScriptedServer, Step, echo, error, ok
 
 if TYPE_CHECKING:
@@ -62,13 +62,6 @@ def refreshable(provider: Provider) -> RefreshableCredentials:
     """Credentials that have never been fetched: due at once."""
     past = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
     return RefreshableCredentials("stale", "s", "t", past, provider, "test")
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for what happens in another thread; what never comes fails the test instead of hanging it."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110 - a thread's doing sets no event of this loop
-            await asyncio.sleep(0.001)
 
 
 def a_request() -> Request:

@@ -22,6 +22,7 @@ from lambda_invoke.transports.botocore import BotocoreTransport
 from lambda_invoke.transports.direct import DirectTransport
 from lambda_invoke.transports.direct_config import read_config
 from lambda_invoke.transports.pool import Pool
+from tests.support.aio import until
 from tests.support.aws import dummy_environment, session
 from tests.support.patience import PATIENCE
 from tests.support.server import ScriptedServer, gate, hang, ok
@@ -97,13 +98,6 @@ def on_a_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], Non
 
     run.__name__, run.__doc__ = test.__name__, test.__doc__
     return run
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for what happens in another thread; what never comes fails the test instead of hanging it."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110 - a thread's doing sets no event of this loop
-            await asyncio.sleep(0.001)
 
 
 async def turns(number: int = 5) -> None:
