@@ -26,19 +26,20 @@ from lambda_invoke.transports.credentials import LoopCredentials
 from lambda_invoke.transports.direct_config import DirectConfig, read_config
 from lambda_invoke.transports.failures import not_sent
 from lambda_invoke.transports.http1 import (
-    ExchangeAbortedError,
+    ExchangeTimedOutError,
     HttpConnection,
     HttpError,
 )
 from lambda_invoke.transports.pool import Pool, PoolClosedError
 from lambda_invoke.transports.sigv4 import Signer, hash_payload
 from lambda_invoke.transports.threads import DaemonThreads, in_thread, mark_sent, mark_unsent, was_sent
+from lambda_invoke.transports.tls import connect_over
 from lambda_invoke.transports.urllib3_session import CONNECT_TIMEOUT, MAX_IDLE_SECONDS, keepalive_options
 from lambda_invoke.transports.wire import Endpoint, RequestWriter, UnsendableRequestError, recursion_trace
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from lambda_invoke.transports.http1_reply import RawReply
     from lambda_invoke.transports.protocols import BotoLambdaClient
@@ -53,7 +54,6 @@ _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException"})
 _SKEWED = frozenset(
     {"InvalidSignatureException", "SignatureDoesNotMatch", "RequestExpired", "RequestTimeTooSkewed"}
 )
-_TIMED_OUT = "timeout"
 
 
 class DirectTransport:
@@ -95,11 +95,14 @@ class DirectTransport:
         loop = asyncio.get_running_loop()
         expires = None if remaining is None else loop.time() + remaining
         try:
-            with _unsent():
-                lines = self._lines.get(loop) or await self._open(loop, expires)
-                return await lines.send(request, timeout, expires)
+            lines = self._lines.get(loop) or await self._open(loop, expires)
+            return await lines.send(request, timeout, expires)
         except _NoConnectionError as error:
             return error.failure
+        except asyncio.CancelledError as cancelled:
+            if not was_sent(cancelled):
+                mark_unsent(cancelled)
+            raise
 
     async def _open(self, loop: asyncio.AbstractEventLoop, expires: float | None) -> _Lines:
         """This loop's lines, made at its first send; those of loops that ended are forgotten."""
@@ -213,7 +216,6 @@ class _Lines:
         timeout: float | None,
         expires: float | None,
     ) -> tuple[Answer, str | None]:
-        timer: asyncio.TimerHandle | None = None
         try:
             signed = self._writer.write(
                 request,
@@ -222,10 +224,8 @@ class _Lines:
                 trace=recursion_trace(os.environ),
                 payload_hash=digest,
             )
-            bound = _nearest(timeout, None if expires is None else expires - self._loop.time())
-            if bound is not None:
-                timer = self._loop.call_later(max(0.0, bound), connection.abort, _TIMED_OUT)
-            reply = await connection.exchange(signed.head, signed.body)
+            due = expires if timeout is None else _nearest(self._loop.time() + timeout, expires)
+            reply = await connection.exchange(signed.head, signed.body, due=due)
         except UnsendableRequestError as error:
             return Failure(FailureKind.REQUEST, Executed.NO, str(error), error), None
         except HttpError as error:
@@ -234,9 +234,6 @@ class _Lines:
             if connection.wrote:
                 mark_sent(cancelled)
             raise
-        finally:
-            if timer is not None:
-                timer.cancel()
         return _answer(reply), reply.headers.get("date")
 
     async def _connected(self, expires: float | None) -> HttpConnection:
@@ -267,19 +264,16 @@ class _Lines:
 
     async def _over(self, sock: socket.socket) -> HttpConnection:
         """A connection over a connected socket, after the TLS handshake where there is one."""
-        context = self._config.ssl_context
         try:
             for option in keepalive_options():
                 sock.setsockopt(*option)
-            _, connection = await self._loop.create_connection(
-                lambda: HttpConnection(self._loop),
-                sock=sock,
-                ssl=context,
-                server_hostname=None if context is None else self._endpoint.hostname,
-            )
         except BaseException:
             sock.close()
             raise
+        connection = HttpConnection(self._loop)
+        await connect_over(
+            sock, connection, context=self._config.ssl_context, hostname=self._endpoint.hostname
+        )
         return connection
 
     def _signer_for(self, credentials: Any) -> Signer:
@@ -305,17 +299,6 @@ class _Lines:
             return False
         self._skew = skew
         return True
-
-
-@contextlib.contextmanager
-def _unsent() -> Iterator[None]:
-    """Whoever is cancelled in here had sent nothing, unless it is marked otherwise."""
-    try:
-        yield
-    except asyncio.CancelledError as cancelled:
-        if not was_sent(cancelled):
-            mark_unsent(cancelled)
-        raise
 
 
 async def _within(expires: float | None, awaited: Awaitable[T], where: str = "before it was sent") -> T:
@@ -359,16 +342,14 @@ async def _closed_with_the_loop(pool: Pool, forget: Callable[[], object]) -> Asy
         await pool.close()
 
 
-def _nearest(timeout: float | None, left: float | None) -> float | None:
-    if timeout is None or left is None:
-        return left if timeout is None else timeout
-    return min(timeout, left)
+def _nearest(due: float, expires: float | None) -> float:
+    return due if expires is None else min(due, expires)
 
 
 def _failure(error: HttpError, timeout: float | None) -> Failure:
     if not error.wrote:
         return Failure(FailureKind.CONNECT, Executed.NO, f"the connection was lost: {error}", error)
-    if isinstance(error, ExchangeAbortedError) and error.reason == _TIMED_OUT:
+    if isinstance(error, ExchangeTimedOutError):
         bound = "its deadline" if timeout is None else f"{timeout:.3g} s or its deadline"
         return Failure(FailureKind.TIMEOUT, Executed.UNKNOWN, f"no whole reply within {bound}", error)
     kind = FailureKind.TRUNCATED if error.replied else FailureKind.LOST

@@ -1,14 +1,15 @@
 """One connection of HTTP/1.1, as an asyncio protocol: one exchange at a time.
 
 It owns what decides whether a function can have run: ``wrote`` says whether a byte of the request was
-handed to the system, ``replied`` whether a byte of the reply came. It has no timeouts of its own: who
-uses it calls :meth:`HttpConnection.abort`. What a reply is stands in ``http1_reply``.
+handed to the system, ``replied`` whether a byte of the reply came. What a reply is stands in
+``http1_reply``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import math
 import select
 import ssl
 import weakref
@@ -23,6 +24,8 @@ from lambda_invoke.transports.http1_reply import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from lambda_invoke.transports.tls import TlsLayer
 
 _JOINED_BYTES = 64 * 1024
 """A body up to this goes out in one write with the head."""
@@ -68,8 +71,12 @@ class ExchangeAbortedError(HttpError):
         return str(self)
 
 
+class ExchangeTimedOutError(HttpError):
+    """The reply was not whole when it was due."""
+
+
 class HttpConnection(asyncio.BufferedProtocol):
-    """One connection, made by ``loop.create_connection`` or its kind, plain or TLS.
+    """One connection, made by ``loop.create_connection`` or its kind, or over a ``TlsLayer``.
 
     ``max_body_bytes`` bounds a reply's body. ``on_lost`` is called once, as soon as the connection can
     carry no further exchange: the peer closed it, said that it will, or sent what nobody asked for; or
@@ -84,6 +91,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         "__weakref__",
         "_buffer",
         "_closing",
+        "_due",
         "_loop",
         "_lost",
         "_max_body_bytes",
@@ -91,6 +99,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         "_paused",
         "_readable",
         "_reader",
+        "_timer",
         "_transport",
         "_unsent",
         "_waiter",
@@ -108,15 +117,17 @@ class HttpConnection(asyncio.BufferedProtocol):
         on_lost: Callable[[HttpConnection], object] | None = None,
     ) -> None:
         self._loop = loop
-        self._buffer = _buffer_of(loop)
+        self._buffer = buffer_of(loop)
         self._max_body_bytes = max_body_bytes
         self._on_lost = on_lost
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.Transport | TlsLayer | None = None
         self._waiter: asyncio.Future[RawReply | HttpError] | None = None
         self._reader: ReplyReader | None = None
         self._unsent: memoryview | None = None
         self._readable: Callable[[], object] | None = None
         self._closing: asyncio.Future[None] | None = None
+        self._due = math.inf
+        self._timer: asyncio.TimerHandle | None = None
         self._paused = False
         self._lost = False
         self.closed = False
@@ -145,12 +156,14 @@ class HttpConnection(asyncio.BufferedProtocol):
             self._readable = _watch(descriptor)
         return bool(self._readable())
 
-    async def exchange(self, head: bytes, body: bytes = b"") -> RawReply:
+    async def exchange(self, head: bytes, body: bytes = b"", *, due: float | None = None) -> RawReply:
         """Send a request and read its reply. Cancelling it aborts the connection.
 
-        ``head`` is the request line and the headers, the empty line included.
+        ``head`` is the request line and the headers, the empty line included. The reply is ``due`` at
+        that time of the loop's, or when it comes.
 
         Raises:
+            ExchangeTimedOutError: the reply was not whole in time; the connection is aborted.
             ConnectionBrokenError: the connection ended before the reply was whole. With ``wrote`` False
                 it had ended already, or the first write to it failed at once.
             BadReplyError: what came is no reply.
@@ -163,6 +176,7 @@ class HttpConnection(asyncio.BufferedProtocol):
             raise self._broken("the connection had ended before the request was written")
         waiter: asyncio.Future[RawReply | HttpError] = self._loop.create_future()
         self._waiter = waiter
+        self._set_timer(math.inf if due is None else due)
         self._reader = ReplyReader(self._max_body_bytes)
         if len(body) <= _JOINED_BYTES:
             transport.write(head + body)
@@ -198,9 +212,9 @@ class HttpConnection(asyncio.BufferedProtocol):
             self._closing = self._loop.create_future()
         await asyncio.shield(self._closing)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport | TlsLayer) -> None:
         """The connection is there, TLS included."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's only behaves like one
+        self._transport = cast("asyncio.Transport | TlsLayer", transport)  # uvloop's only behaves like one
         self.idle_since = self._loop.time()
         if self._lost:
             self._transport.abort()
@@ -234,12 +248,16 @@ class HttpConnection(asyncio.BufferedProtocol):
         else:
             self._finish(reply, reusable=False)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The transport is gone."""
-        self.closed = True
+    def fail(self, exc: Exception | None) -> None:
+        """What carries the connection failed: it ends."""
         error = self._broken("the connection was lost before the reply was whole")
         error.__cause__ = exc
         self._stop(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The transport is gone."""
+        self.closed = True
+        self.fail(exc)
         self._transport = None  # the two refer to each other
         if self._closing is not None and not self._closing.done():
             self._closing.set_result(None)
@@ -253,6 +271,28 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._paused = False
         if self._unsent is not None:
             self._write_more()
+
+    def _set_timer(self, due: float) -> None:
+        """The exchange is to end by then.
+
+        The timer outlives its exchange, and looks at what is due when it fires: a timer for each would cost
+        more than all the rest of the connection's bookkeeping.
+        """
+        self._due = due
+        if due < (math.inf if self._timer is None else self._timer.when()):
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(due, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._waiter is None:
+            return
+        if self._loop.time() < self._due:
+            self._set_timer(self._due)
+        else:
+            late = "the reply was not whole in time"
+            self._stop(ExchangeTimedOutError(late, wrote=self.wrote, replied=self.replied))
 
     def _write_more(self) -> None:
         """Write the rest of a large body, a slice at a time, for as long as the transport takes it."""
@@ -297,6 +337,9 @@ class HttpConnection(asyncio.BufferedProtocol):
         """
         if self._transport is not None:
             self._transport.abort()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if not self._lost:
             self._lost = True
             if self._on_lost is not None:
@@ -310,7 +353,8 @@ class HttpConnection(asyncio.BufferedProtocol):
             waiter.set_result(outcome)
 
 
-def _buffer_of(loop: asyncio.AbstractEventLoop) -> memoryview:
+def buffer_of(loop: asyncio.AbstractEventLoop) -> memoryview:
+    """What the connections of a loop read into. It holds nothing from one turn of the loop to the next."""
     buffer = _BUFFERS.get(loop)
     if buffer is None:
         buffer = _BUFFERS[loop] = memoryview(bytearray(_BUFFER_BYTES))

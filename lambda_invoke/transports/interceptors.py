@@ -33,6 +33,7 @@ _PATCHED = (
     (Endpoint, "prepare_request"),
     (URLLib3Session, "send"),
 )
+_PLACES = [(vars(owner), name) for owner, name in _PATCHED]
 
 
 class Interceptors:
@@ -41,7 +42,7 @@ class Interceptors:
     def __init__(self, client: Any) -> None:
         self._found = _foreign_handler(client)
         self._switches = [handler for handler in _handlers(client) if hasattr(handler, "enabled")]
-        self._verified: tuple[Any, ...] = ()
+        self._verified: list[Any] = []
 
     def reason(self) -> str | None:
         """Why botocore must carry the next operation; None when nothing would be bypassed."""
@@ -51,7 +52,7 @@ class Interceptors:
             if handler.enabled:
                 return f"the handler {_name(handler)} is enabled"
         # From the class's own dictionary: a wrapper that passes for what it wraps stands there undisguised.
-        current = tuple(vars(owner)[name] for owner, name in _PATCHED)
+        current = [owner[name] for owner, name in _PLACES]
         if current != self._verified:
             for (owner, name), function in zip(_PATCHED, current, strict=True):
                 if not _is_botocores(function):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _SCOPE_END = "aws4_request"
@@ -60,6 +60,7 @@ class Signer:
     __slots__ = (
         "_access_key",
         "_key",
+        "_lines",
         "_region",
         "_secret",
         "_service",
@@ -82,7 +83,8 @@ class Signer:
         self._trimmed_token = _trimmed(token or "")
         self._region = region
         self._service = service
-        self._key: tuple[str, str, bytes] = ("", "", b"")  # day, scope, signing key
+        self._key: tuple[str, str, hmac.HMAC] | None = None  # day, scope, keyed with the signing key
+        self._lines: tuple[Sequence[tuple[str, str]], str, str, str] = ((), "", "", "")  # see _canonical
         self._stamp: tuple[int, str] = (-1, "")  # second, timestamp
 
     def __repr__(self) -> str:
@@ -93,7 +95,7 @@ class Signer:
         method: str,
         path: str,
         query: str,
-        headers: Iterable[tuple[str, str]],
+        headers: Sequence[tuple[str, str]],
         payload_hash: str,
         now: float,
     ) -> list[tuple[str, str]]:
@@ -104,18 +106,18 @@ class Signer:
         """
         timestamp = self._timestamp(now)
         added = [("X-Amz-Date", timestamp)]
-        signed = [(name, _trimmed(value)) for name, value in headers]
-        signed.append(("x-amz-date", timestamp))
         if self._token:
             added.append(("X-Amz-Security-Token", self._token))
-            signed.append(("x-amz-security-token", self._trimmed_token))
-        signed.sort()
-        lines = "\n".join([f"{name}:{value}" for name, value in signed])
-        names = ";".join([name for name, _ in signed])
-        request = f"{method}\n{path}\n{query}\n{lines}\n\n{names}\n{payload_hash}"
-        _, scope, key = self._signing_key(timestamp[_DAY])
+        lines = self._lines
+        if lines[0] != headers:
+            lines = self._canonical(headers)
+        _, before, after, names = lines
+        request = f"{method}\n{path}\n{query}\n{before}{timestamp}{after}\n\n{names}\n{payload_hash}"
+        scope, keyed = self._signing_key(timestamp[_DAY])
         digest = hashlib.sha256(request.encode()).hexdigest()
-        signature = hmac.digest(key, f"{_ALGORITHM}\n{timestamp}\n{scope}\n{digest}".encode(), "sha256").hex()
+        mac = keyed.copy()
+        mac.update(f"{_ALGORITHM}\n{timestamp}\n{scope}\n{digest}".encode())
+        signature = mac.hexdigest()
         credential = f"{self._access_key}/{scope}"
         added.append(
             (
@@ -133,13 +135,32 @@ class Signer:
             self._stamp = (second, timestamp)
         return timestamp
 
-    def _signing_key(self, day: str) -> tuple[str, str, bytes]:
-        if self._key[0] != day:
+    def _canonical(
+        self, headers: Sequence[tuple[str, str]]
+    ) -> tuple[Sequence[tuple[str, str]], str, str, str]:
+        """The canonical headers before and after the date's value, and their names.
+
+        Kept for the next request, whose headers are the same most of the time.
+        """
+        signed = [(name, _trimmed(value)) for name, value in headers]
+        signed.append(("x-amz-date", ""))
+        if self._token:
+            signed.append(("x-amz-security-token", self._trimmed_token))
+        signed.sort()
+        lines = [f"{name}:{value}" for name, value in signed]
+        date = lines.index("x-amz-date:") + 1
+        before, after = "\n".join(lines[:date]), "".join([f"\n{line}" for line in lines[date:]])
+        self._lines = (tuple(headers), before, after, ";".join([name for name, _ in signed]))
+        return self._lines
+
+    def _signing_key(self, day: str) -> tuple[str, hmac.HMAC]:
+        if self._key is None or self._key[0] != day:
             key = self._secret
             for part in (day, self._region, self._service, _SCOPE_END):
                 key = hmac.digest(key, part.encode(), "sha256")
-            self._key = (day, f"{day}/{self._region}/{self._service}/{_SCOPE_END}", key)
-        return self._key
+            scope = f"{day}/{self._region}/{self._service}/{_SCOPE_END}"
+            self._key = (day, scope, hmac.new(key, digestmod="sha256"))
+        return self._key[1:]
 
 
 def _trimmed(value: str) -> str:

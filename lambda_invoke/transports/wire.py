@@ -130,8 +130,7 @@ class RequestWriter:
         options = _options(request)
         for name, value in options:
             _check(name, value)
-        signed = [(name.lower(), value) for name, value in options]
-        signed.append(("host", self._host))
+        signed = (("host", self._host), *[(name.lower(), value) for name, value in options])
         headers = [*self._fixed, *options]
         if trace is not None:
             headers.append(("X-Amzn-Trace-Id", trace))

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambda_invoke.transports.connecting import connected_socket
 from lambda_invoke.transports.http1 import (
     BadReplyError,
     ConnectionBrokenError,
@@ -20,6 +21,7 @@ from lambda_invoke.transports.http1 import (
     HttpConnection,
     HttpError,
 )
+from lambda_invoke.transports.tls import connect_over
 from tests.support.patience import PATIENCE
 from tests.support.server import (
     Accept,
@@ -485,11 +487,10 @@ def tls(request: pytest.FixtureRequest) -> bool:
 
 
 async def connect(server: ScriptedServer, **options: Any) -> HttpConnection:
-    loop = asyncio.get_running_loop()
     context = ssl.create_default_context(cafile=server.ca_bundle) if server.url.startswith("https") else None
-    _, connection = await loop.create_connection(
-        lambda: HttpConnection(loop, **options), "127.0.0.1", server.port, ssl=context
-    )
+    connection = HttpConnection(asyncio.get_running_loop(), **options)
+    sock = await connected_socket("127.0.0.1", server.port)
+    await connect_over(sock, connection, context=context, hostname="127.0.0.1")
     return connection
 
 
