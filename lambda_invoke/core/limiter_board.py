@@ -120,7 +120,9 @@ class Function(Scope):
     def held(self, now: float) -> float:
         """As a scope's; the ramp counts too."""
         held = Scope.held(self, now)
-        return held if held or self.ramp.began is None else self.ramp.held_until(now) or 0.0
+        if held or self.ramp.began is None:
+            return held
+        return self.ramp.held_until(self.concurrency.in_flight, now) or 0.0
 
     def by_the_clock(self) -> bool:
         """Whether a waiter may have to wait for a time rather than for an end."""
@@ -197,8 +199,6 @@ class Board:
         ticket.admitted = True
         ticket.number = function.sent(now)
         ticket.account_number = function.account.sent(now)
-        if function.ramp.began is not None:
-            function.ramp.sent()
 
     def free(self, function: Function, now: float) -> bool:
         """Whether a newcomer may go at once."""

@@ -22,9 +22,12 @@ UNDER = 0.97
 """The rate that is set, as a share of the one that was measured."""
 STEP = 0.02
 SEARCH_STEP = 1.0
-"""The step while no rate was measured yet, and the largest."""
+"""The step while no rate was measured yet."""
 PATIENT_WINDOWS = 12
-"""Clean windows before the step begins to double."""
+"""Clean windows before the step begins to double,"""
+LARGEST_STEP = 0.25
+"""up to this: a reserve for bursts hides that a rate is too high, and what is sent until it is used up is
+refused all at once."""
 WINDOW = 0.25
 """Seconds of sending that a window has at least; SEARCH_WINDOW while no rate was measured yet."""
 SEARCH_WINDOW = 0.1
@@ -154,7 +157,7 @@ class Pace:
         self.rate *= 1 + self._step
         self._clean += 1
         if self._clean >= PATIENT_WINDOWS:
-            self._step = min(SEARCH_STEP, 2 * self._step)
+            self._step = max(self._step, min(LARGEST_STEP, 2 * self._step))
         self._first = -1
         self._open(newest, now)
 
@@ -172,42 +175,37 @@ class Pace:
         return (self._count_before + self._count) / (1 + elapsed)
 
 
-RAMP_SECONDS = 0.2
+RAMP_SECONDS = 0.3
 RAMP_BURST = 16
 """Calls that are sent at once."""
 RAMP_RATE = 1000.0
-"""Calls a second at the ramp's begin."""
-RAMP_DOUBLES = 0.05
+"""More calls in flight a second at the ramp's begin."""
+RAMP_DOUBLES = 0.1
 """Seconds in which the ramp's rate doubles."""
 _SCALE = RAMP_RATE * RAMP_DOUBLES / math.log(2)
 
 
 @attrs.define(eq=False)
 class Ramp:
-    """How sending starts after quiet: a burst, then 1,000 a second, doubling each 0.05 s, for 0.2 s.
+    """How calls come to be in flight after quiet: a burst, then 1,000/s, doubling each 0.1 s, for 0.3 s.
 
     What the service answers in the meantime comes before hundreds of calls too many were sent. By its
-    end 1,000 calls are in flight, whatever their length.
+    end 1,000 calls may be in flight, whatever their length. Calls that are answered make room: what was
+    sent so far is not counted.
     """
 
     began: float | None = None
     """None: it is over."""
-    _sent: int = 0
 
     def begin(self, now: float) -> None:
         """Start anew."""
         self.began = now
-        self._sent = 0
 
-    def sent(self) -> None:
-        """A call was sent."""
-        self._sent += 1
-
-    def held_until(self, now: float) -> float | None:
-        """When the next call may be sent; None: now."""
+    def held_until(self, in_flight: int, now: float) -> float | None:
+        """When the next call may be sent while so many are in flight; None: now."""
         if self.began is None:
             return None
-        over = self._sent + 1 - RAMP_BURST
+        over = in_flight + 1 - RAMP_BURST
         if now - self.began >= RAMP_SECONDS:
             self.began = None
         elif over > 0:

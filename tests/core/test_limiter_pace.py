@@ -147,7 +147,7 @@ def test_due_is_never_past() -> None:
 
 
 def test_ramp() -> None:
-    """After quiet a burst goes out at once and the rest within 0.2 s, faster and faster."""
+    """After quiet a burst goes out at once and the rest within 0.3 s, faster and faster."""
     limiter = Limiter(1000)
     tickets = enter(limiter, 600)
     assert sum(admitted(tickets)) == RAMP_BURST
@@ -158,6 +158,19 @@ def test_ramp() -> None:
     assert counts[-1] == 600
     assert [b > 1.5 * a for a, b in pairwise([RAMP_BURST, *counts[:3]])] == [True] * 3
     assert all(admitted(enter(limiter, 300, NOW + 0.3)))
+
+
+def test_answers_make_room_in_the_ramp() -> None:
+    """It bounds what is in flight: a function that answers at once is not held back."""
+    limiter = Limiter(1000)
+    for _ in range(10):
+        tickets = enter(limiter, RAMP_BURST)
+        assert all(admitted(tickets))
+        (waiting,) = enter(limiter, 1)
+        assert not waiting.admitted
+        limiter.leave(waiting, NOW)
+        for ticket in tickets:
+            limiter.accepted(ticket, NOW)
 
 
 def test_ramp_by_polling_when_due() -> None:

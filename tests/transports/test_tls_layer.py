@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import ssl
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -84,10 +86,8 @@ class Pair:
     def peer_shakes(self) -> bytes:
         """The peer's answer to what was written; it may be none."""
         self.to_peer.write(self.tcp.taken())
-        try:
+        with contextlib.suppress(ssl.SSLWantReadError):
             self.peer.do_handshake()
-        except ssl.SSLWantReadError:
-            pass
         return self.from_peer.read()
 
     async def shake(self) -> None:
@@ -102,11 +102,9 @@ class Pair:
         """What the peer makes of all that was written."""
         self.to_peer.write(self.tcp.taken())
         read = b""
-        try:
+        with contextlib.suppress(ssl.SSLWantReadError):
             while piece := self.peer.read(1 << 20):
                 read += piece
-        except ssl.SSLWantReadError:
-            pass
         return read
 
     def peer_writes(self, data: bytes) -> bytes:
@@ -116,10 +114,8 @@ class Pair:
 
     def peer_leaves(self) -> bytes:
         """The peer's goodbye."""
-        try:
+        with contextlib.suppress(ssl.SSLWantReadError):
             self.peer.unwrap()
-        except ssl.SSLWantReadError:
-            pass
         return self.from_peer.read()
 
     async def begin(self) -> asyncio.Task[RawReply]:
@@ -172,7 +168,7 @@ async def test_records_in_any_pieces(cuts: list[int], pieces: list[int], version
     await pair.shake()
     task = await pair.begin()
     marks = sorted({0, *(at % len(LARGE) for at in pieces), len(LARGE)})
-    sent = b"".join(pair.peer_writes(LARGE[a:b]) for a, b in zip(marks, marks[1:], strict=False))
+    sent = b"".join(pair.peer_writes(LARGE[a:b]) for a, b in pairwise(marks))
     for cut in cuts:
         if sent[:cut]:
             pair.receive(sent[:cut])
@@ -201,12 +197,22 @@ async def test_a_handshake_byte_by_byte(version: ssl.TLSVersion) -> None:
     assert (await task).status == 200
 
 
+def ends(pair: Pair) -> None:
+    """The peer closes its side of TCP."""
+    pair.layer.eof_received()
+
+
+def is_lost(pair: Pair) -> None:
+    """TCP is reset."""
+    pair.layer.connection_lost(None)
+
+
 @on_a_loop
 async def test_a_reply_cut_off_at_every_byte() -> None:
     """Whether TCP just ends or is reset, a part of a reply is none."""
     whole = len(REPLY) + 22  # the record around it
     for length in range(whole):
-        for ends in (lambda pair: pair.layer.eof_received(), lambda pair: pair.layer.connection_lost(None)):
+        for breaks in (ends, is_lost):
             pair = Pair.connect()
             await pair.shake()
             task = await pair.begin()
@@ -215,7 +221,7 @@ async def test_a_reply_cut_off_at_every_byte() -> None:
             assert len(sent) == whole
             if length:
                 pair.receive(sent[:length])
-            ends(pair)
+            breaks(pair)
             with pytest.raises(ConnectionBrokenError) as caught:
                 await task
             assert caught.value.wrote
@@ -275,8 +281,8 @@ async def test_a_forged_record() -> None:
     ("breaks", "error"),
     [
         (lambda pair: pair.receive(b"HTTP/1.1 400 Bad Request\r\n\r\n"), ssl.SSLError),
-        (lambda pair: pair.layer.eof_received(), ConnectionResetError),
-        (lambda pair: pair.layer.connection_lost(None), ConnectionResetError),
+        (ends, ConnectionResetError),
+        (is_lost, ConnectionResetError),
         (lambda pair: pair.layer.connection_lost(TimeoutError("late")), TimeoutError),
     ],
     ids=["no TLS", "the end of TCP", "TCP is lost", "with its error"],
