@@ -12,11 +12,22 @@ contexts, error payloads and stack traces are AWS's own. What it does not serve 
 response streaming, destinations, the writing part of the control plane) it refuses by name.
 """
 
-from lambda_invoke.local.function import Function, FunctionStats, Handler, InvocationRecord, LocalLambdaError
+from lambda_invoke.local.function import (
+    Alias,
+    EventInvokeConfig,
+    Function,
+    FunctionStats,
+    Handler,
+    InvocationRecord,
+    LocalLambdaError,
+    Outbox,
+)
 from lambda_invoke.local.server import LocalLambda
 from lambda_invoke.local.signature import LocalCredentials
 
 __all__ = [
+    "Alias",
+    "EventInvokeConfig",
     "Function",
     "FunctionStats",
     "Handler",
@@ -24,4 +35,5 @@ __all__ = [
     "LocalCredentials",
     "LocalLambda",
     "LocalLambdaError",
+    "Outbox",
 ]

@@ -57,7 +57,7 @@ class ControlPlane:
         plain = self._registry.resolve(name).deployment.function_name
         version = query.get("FunctionVersion")
         aliases = sorted(self._registry.function(plain).aliases.items())
-        chosen = [alias for alias, points_to in aliases if version in (None, points_to)]
+        chosen = [name for name, alias in aliases if version in (None, alias.version)]
         return _page("Aliases", chosen, query, lambda alias: self._alias(plain, alias))
 
     def get_alias(self, name: str, alias: str) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class ControlPlane:
         return {
             "AliasArn": arn,
             "Name": alias,
-            "FunctionVersion": self._registry.function(name).aliases[alias],
+            "FunctionVersion": self._registry.function(name).aliases[alias].version,
             "Description": "",
             "RevisionId": revision_id(arn),
         }

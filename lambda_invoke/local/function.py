@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -18,6 +19,11 @@ MAX_TIMEOUT_SECONDS = 900.0
 MIN_MEMORY_MB = 128
 MAX_MEMORY_MB = 10_240
 """AWS quota, 2026-11: a function has from 128 to 10,240 MB."""
+
+MAX_EVENT_RETRIES = 2
+MIN_EVENT_AGE_SECONDS = 60.0
+MAX_EVENT_AGE_SECONDS = 21_600.0
+"""AWS quota, 2026-11: MaximumRetryAttempts is 0 to 2, MaximumEventAgeInSeconds 60 to 21,600."""
 
 _VERSION = re.compile(r"[1-9][0-9]*")
 _ALIAS = re.compile(r"(?!^[0-9]+$)[a-zA-Z0-9-_]{1,128}")
@@ -56,12 +62,120 @@ def _check_versions(_function: Function, _field: Any, value: Mapping[str, Handle
             raise ValueError(f"a version is a number such as '1', not {version!r}")
 
 
-def _check_aliases(function: Function, _field: Any, value: Mapping[str, str]) -> None:
-    for alias, version in value.items():
-        if not _ALIAS.fullmatch(alias):
-            raise ValueError(f"an alias is letters, digits, '-' and '_', and not a number: {alias!r}")
-        if version != LATEST and version not in function.versions:
-            raise ValueError(f"alias {alias!r} points to version {version!r}, which is not in versions")
+def _aliases(values: Mapping[str, str | Alias]) -> dict[str, Alias]:
+    return {name: Alias(given) if isinstance(given, str) else given for name, given in values.items()}
+
+
+def _check_aliases(function: Function, _field: Any, value: Mapping[str, Alias]) -> None:
+    for name, alias in value.items():
+        if not _ALIAS.fullmatch(name):
+            raise ValueError(f"an alias is letters, digits, '-' and '_', and not a number: {name!r}")
+        for version in (alias.version, *alias.weights):
+            if version != LATEST and version not in function.versions:
+                raise ValueError(f"alias {name!r} points to version {version!r}, which is not in versions")
+
+
+def _check_weights(alias: Alias, _field: Any, value: Mapping[str, float]) -> None:
+    if len(value) > 1:
+        raise ValueError("an alias routes to one version besides its own, at most")
+    for version, weight in value.items():
+        if not 0 <= weight <= 1:
+            raise ValueError(f"the weight of version {version!r} must be from 0 to 1, not {weight!r}")
+        if LATEST in (version, alias.version):
+            raise ValueError(f"an alias with weights routes between published versions, not {LATEST}")
+
+
+def _weights(values: Mapping[str, float]) -> dict[str, float]:
+    return dict(values)
+
+
+@attrs.frozen
+class Alias:
+    """What an alias points to: a version, and at most one other that gets a share of the invocations.
+
+    ``weights`` maps that other version to its share, from 0 to 1; the rest goes to ``version``.
+    """
+
+    version: str
+    weights: Mapping[str, float] = attrs.field(
+        factory=dict, converter=_weights, validator=_check_weights, kw_only=True
+    )
+    description: str = attrs.field(default="", kw_only=True)
+
+
+class Outbox:
+    """A destination that only keeps what it is given, for tests to read.
+
+    ``records`` are the destination records, or as a dead-letter queue its messages, in the order in which
+    they came, as JSON values.
+    """
+
+    def __init__(self) -> None:
+        self._records: list[Any] = []
+        self._came = threading.Condition()
+
+    @property
+    def records(self) -> list[Any]:
+        """What came so far."""
+        with self._came:
+            return list(self._records)
+
+    def deliver(self, record: Any) -> None:
+        """Keep one more; from any thread."""
+        with self._came:
+            self._records.append(record)
+            self._came.notify_all()
+
+    def wait(self, count: int = 1, timeout: float | None = None) -> list[Any]:
+        """Wait until there are so many records, and return them all.
+
+        Raises:
+            TimeoutError: that took more than ``timeout`` seconds.
+        """
+        with self._came:
+            if not self._came.wait_for(lambda: len(self._records) >= count, timeout):
+                raise TimeoutError(f"{len(self._records)} of {count} records came within {timeout} seconds")
+            return list(self._records)
+
+    def __len__(self) -> int:
+        with self._came:
+            return len(self._records)
+
+    def __repr__(self) -> str:
+        return f"Outbox({len(self)} records)"
+
+
+Destination = str | Outbox
+"""An ARN (SQS, SNS, an EventBridge bus, S3, Lambda), another local function's plain name, or an Outbox."""
+
+
+def _check_retries(_config: EventInvokeConfig, _field: Any, value: int) -> None:
+    if not 0 <= value <= MAX_EVENT_RETRIES:
+        raise ValueError(f"maximum_retry_attempts must be from 0 to {MAX_EVENT_RETRIES}, not {value!r}")
+
+
+def _check_age(_config: EventInvokeConfig, _field: Any, value: float) -> None:
+    if not MIN_EVENT_AGE_SECONDS <= value <= MAX_EVENT_AGE_SECONDS:
+        raise ValueError(
+            f"maximum_event_age must be from {MIN_EVENT_AGE_SECONDS:g} to {MAX_EVENT_AGE_SECONDS:g} seconds, "
+            f"not {value!r}"
+        )
+
+
+@attrs.frozen
+class EventInvokeConfig:
+    """What becomes of a function's Events: retries, age in seconds, and where their outcomes go.
+
+    The local endpoint's ``time_scale`` shortens the age as it does every other delay of Events.
+
+    Raises:
+        ValueError: a value that Lambda would not accept either.
+    """
+
+    maximum_retry_attempts: int = attrs.field(default=MAX_EVENT_RETRIES, validator=_check_retries)
+    maximum_event_age: float = attrs.field(default=MAX_EVENT_AGE_SECONDS, validator=_check_age)
+    on_success: Destination | None = None
+    on_failure: Destination | None = None
 
 
 @attrs.frozen
@@ -74,7 +188,8 @@ class Function:
     ``environment`` is added to what the worker inherits. ``reserved_concurrency`` is how many
     invocations may run at once, taken out of the endpoint's ``concurrency_limit``; 0 throttles
     every call. ``versions`` maps published version numbers to their handlers, ``aliases`` maps
-    names to versions.
+    names to versions, or to an :class:`Alias` with weights. ``events`` is what becomes of Events that end,
+    ``dead_letter`` the older way for those that failed: an SQS queue's or SNS topic's ARN, or an Outbox.
 
     Raises:
         ValueError: a value that Lambda would not accept either.
@@ -89,9 +204,11 @@ class Function:
     versions: Mapping[str, Handler] = attrs.field(
         kw_only=True, factory=dict, converter=_handlers, validator=_check_versions
     )
-    aliases: Mapping[str, str] = attrs.field(
-        kw_only=True, factory=dict, converter=_texts, validator=_check_aliases
+    aliases: Mapping[str, Alias] = attrs.field(
+        kw_only=True, factory=dict, converter=_aliases, validator=_check_aliases
     )
+    events: EventInvokeConfig = attrs.field(kw_only=True, factory=EventInvokeConfig)
+    dead_letter: Destination | None = attrs.field(kw_only=True, default=None)
 
 
 @attrs.frozen

@@ -15,6 +15,8 @@ from lambda_invoke.local.handlers import HandlerSource, locate
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from lambda_invoke.local.function import EventInvokeConfig
+
 _PATTERN = (
     r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?"
     r"(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
@@ -48,6 +50,7 @@ class Target:
 
     deployment: Deployment
     invoked_arn: str
+    qualifier: str | None = None
 
 
 class Registry:
@@ -108,10 +111,15 @@ class Registry:
         versions = self._deployments.get(name)
         if versions is None:
             raise not_found("Function", arn)
-        version = LATEST if qualifier is None else self._functions[name].aliases.get(qualifier, qualifier)
+        alias = self._functions[name].aliases.get(qualifier or "")
+        version = qualifier or LATEST if alias is None else alias.version
         if version not in versions:
             raise not_found("Function", arn)
-        return Target(versions[version], arn)
+        return Target(versions[version], arn, qualifier)
+
+    def event_config(self, name: str, qualifier: str | None) -> EventInvokeConfig:  # noqa: ARG002 - each has its own
+        """What becomes of Events that were sent to the function with that qualifier (None: unqualified)."""
+        return self._functions[name].events
 
     def split(self, text: str, qualifier: str | None = None) -> tuple[str, str | None]:
         """The plain name and the qualifier, whichever of the two places it stands in.
