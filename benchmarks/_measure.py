@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+
+def numbers(*defaults: int) -> tuple[int, ...]:
+    """The command line's arguments, and the defaults of those that were left out."""
+    given = tuple(map(int, sys.argv[1 : 1 + len(defaults)]))
+    return (*given, *defaults[len(given) :])
 
 
 def cpu_per_call(call: Callable[[], object], calls: int) -> float:

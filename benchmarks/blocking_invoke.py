@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import os
 import statistics
-import sys
 from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
 
-from benchmarks._measure import interleaved, ratio
+from benchmarks._measure import interleaved, numbers, ratio
 from lambda_invoke import LambdaClient
 from tests.support.process import ServerProcess
 
@@ -28,7 +27,7 @@ PAYLOAD = {"id": 17, "name": "reports", "pages": [1, 2, 3], "note": "forty chara
 
 def main() -> None:
     """Measure and print."""
-    calls, rounds = (int(argument) for argument in (*sys.argv[1:3], "300", "15")[:2])
+    calls, rounds = numbers(300, 15)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     session = boto3.Session(

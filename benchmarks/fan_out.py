@@ -15,11 +15,11 @@ import os
 import resource
 import shutil
 import statistics
-import sys
 from pathlib import Path
 
 import attrs
 
+from benchmarks._measure import numbers
 from benchmarks.peers import wrk
 from benchmarks.peers.contenders import ROOT, Contender, Running, own, present, started
 from benchmarks.peers.protocol import LOOPS
@@ -122,7 +122,7 @@ def judge(pairs: list[tuple[str, Series, Series]]) -> None:
 
 def main() -> None:
     """Measure and print."""
-    items, rounds = (int(argument) for argument in (*sys.argv[1:3], "5000", "5")[:2])
+    items, rounds = numbers(5000, 5)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # everybody keeps its connections open
     contenders = present(Path(os.environ.get("BENCH_PEERS", ROOT / ".nox" / ".cache" / "peers")))

@@ -15,13 +15,13 @@ import gc
 import multiprocessing
 import os
 import resource
-import sys
 import threading
 import time
 import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks._measure import numbers
 from benchmarks.peers.protocol import LOOPS, loop_factory
 from lambda_invoke import AsyncLambdaClient, LambdaClient
 from tests.support.aws import dummy_environment
@@ -191,7 +191,7 @@ def apart(target: Callable[..., None], *arguments: Any, **options: Any) -> bool:
 
 def main() -> None:
     """Measure and print."""
-    items, calls = (int(argument) for argument in (*sys.argv[1:3], "50000", "2000")[:2])
+    items, calls = numbers(50_000, 2000)
     if not Path("/proc/self/statm").exists():
         raise SystemExit("left out: there is no /proc/self/statm here")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

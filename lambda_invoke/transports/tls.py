@@ -48,7 +48,18 @@ class TlsLayer(asyncio.BufferedProtocol):
     ``connection`` hears of nothing before the handshake is done, which :meth:`handshake` waits for.
     """
 
-    __slots__ = ("_buffer", "_connection", "_done", "_incoming", "_outgoing", "_shaking", "_tcp", "_tls")
+    __slots__ = (
+        "_buffer",
+        "_connection",
+        "_failure",
+        "_incoming",
+        "_loop",
+        "_outgoing",
+        "_shaking",
+        "_tcp",
+        "_tls",
+        "_waiter",
+    )
 
     def __init__(
         self,
@@ -57,12 +68,14 @@ class TlsLayer(asyncio.BufferedProtocol):
         hostname: str,
         connection: HttpConnection,
     ) -> None:
+        self._loop = loop
         self._buffer = buffer_of(loop)
         self._connection = connection
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=hostname)
-        self._done: asyncio.Future[None] = loop.create_future()
         self._shaking = True
+        self._failure: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
         self._tcp: asyncio.Transport | None = None
 
     async def handshake(self) -> None:
@@ -71,11 +84,15 @@ class TlsLayer(asyncio.BufferedProtocol):
         Raises:
             OSError: the handshake failed (``ssl.SSLError`` is one), or TCP was lost in it.
         """
-        try:
-            await self._done
-        except BaseException:
-            self.abort()
-            raise
+        if self._shaking and self._failure is None:
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            except BaseException:
+                self.abort()
+                raise
+        if self._failure is not None:
+            raise self._failure
 
     def write(self, data: bytes | memoryview) -> None:
         """Encrypt and send. What fails ends the connection."""
@@ -155,8 +172,7 @@ class TlsLayer(asyncio.BufferedProtocol):
             self._flush()
             self._shaking = False
             self._connection.connection_made(self)
-            if not self._done.done():
-                self._done.set_result(None)
+            self._wake()
             self._read()
 
     def _read(self) -> None:
@@ -182,9 +198,13 @@ class TlsLayer(asyncio.BufferedProtocol):
             self._tcp.write(self._outgoing.read())
 
     def _fail(self, error: Exception) -> None:
-        if self._shaking:
-            if not self._done.done():
-                self._done.set_exception(error)
-        else:
+        if not self._shaking:
             self._connection.fail(error)
+        elif self._failure is None:
+            self._failure = error
+            self._wake()
         self.abort()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import gc
 import ssl
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -296,6 +297,17 @@ async def test_a_handshake_that_breaks(breaks: Callable[[Pair], None], error: ty
         await pair.layer.handshake()
     assert not pair.connection.reusable
     assert not pair.connection.wrote
+
+
+@on_a_loop
+async def test_a_handshake_that_nobody_waits_for() -> None:
+    """Its failure is not logged: who gave it up does not want to know."""
+    logged: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
+    is_lost(Pair.connect())
+    gc.collect()
+    await asyncio.sleep(0)
+    assert logged == []
 
 
 @on_a_loop
