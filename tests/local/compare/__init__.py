@@ -1,0 +1,1 @@
+"""AWS's behaviours, tried on the local Lambda, on moto without Docker and on MiniStack."""

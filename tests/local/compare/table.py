@@ -1,0 +1,50 @@
+"""The table: a row for each behaviour, a column for each emulator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.local.compare.behaviours import BEHAVIOURS
+from tests.local.compare.worlds import local_lambda, ministack, moto_without_docker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from tests.local.compare.worlds import World
+
+WORLDS: Mapping[str, Callable[[], AbstractContextManager[World]]] = {
+    "lambda_invoke.local": local_lambda,
+    "moto, no Docker": moto_without_docker,
+    "MiniStack": ministack,
+}
+
+
+def failures(start: Callable[[], AbstractContextManager[World]], folder: Path) -> dict[str, BaseException]:
+    """What kept each behaviour from holding, by its title; those that hold are not there."""
+    failed: dict[str, BaseException] = {}
+    with start() as world:
+        for behaviour in BEHAVIOURS:
+            try:
+                behaviour.check(world, folder)
+            except BaseException as error:
+                if isinstance(error, KeyboardInterrupt | SystemExit):
+                    raise
+                failed[behaviour.title] = error
+    return failed
+
+
+def columns(folder: Path) -> dict[str, set[str]]:
+    """The titles of what holds, for each emulator."""
+    every = {behaviour.title for behaviour in BEHAVIOURS}
+    return {name: every - failures(start, folder).keys() for name, start in WORLDS.items()}
+
+
+def rendered(holds: Mapping[str, set[str]]) -> str:
+    """In Markdown."""
+    lines = [f"| {' | '.join(['', *holds])} |", "| --- " * (len(holds) + 1) + "|"]
+    for behaviour in BEHAVIOURS:
+        cells = ["yes" if behaviour.title in titles else "" for titles in holds.values()]
+        lines.append(f"| {' | '.join([behaviour.title, *cells])} |")
+    return "\n".join(lines)
