@@ -1,6 +1,7 @@
 """What the local endpoint's tests share: a client's invoke in one line, and who is alive."""
 
 import base64
+import contextlib
 import json
 import os
 import time
@@ -77,7 +78,8 @@ def children() -> set[int]:
     """The live children of this process."""
     found: set[int] = set()
     for task in Path(f"/proc/{os.getpid()}/task").iterdir():
-        found.update(map(int, (task / "children").read_text().split()))
+        with contextlib.suppress(OSError):  # a thread that ended meanwhile
+            found.update(map(int, (task / "children").read_text().split()))
     return {pid for pid in found if alive(pid)}
 
 
