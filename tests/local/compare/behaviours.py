@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 import threading
@@ -74,6 +75,18 @@ def refused(code: str, status: int, call: Callable[[], object]) -> Mapping[str, 
     assert response["Error"]["Code"] == code
     assert response["ResponseMetadata"]["HTTPStatusCode"] == status
     return response
+
+
+def meanwhile(call: Callable[[], object]) -> threading.Thread:
+    """The call in a thread of its own; where it fails, what is looked at afterwards shows it."""
+
+    def run() -> None:
+        with contextlib.suppress(Exception):
+            call()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
 
 
 @behaviour("the handler runs, and its result is the reply", INVOKE)
@@ -247,9 +260,7 @@ def _(world: World, _folder: Path) -> None:
 @behaviour("concurrent invocations run at once, each in a process of its own", "Concurrency, " + GUIDE)
 def _(world: World, _folder: Path) -> None:
     pids: list[Any] = []
-    calls = [threading.Thread(target=lambda: pids.append(value_of(world, "nap", 1.0))) for _ in range(2)]
-    for call in calls:
-        call.start()
+    calls = [meanwhile(lambda: pids.append(value_of(world, "nap", 1.0))) for _ in range(2)]
     for call in calls:
         call.join()
     assert len(set(pids)) == 2
@@ -263,8 +274,7 @@ def _(world: World, _folder: Path) -> None:
 
 @behaviour("reserved concurrency 1: the second at once gets 429", "Concurrency, " + GUIDE)
 def _(world: World, _folder: Path) -> None:
-    first = threading.Thread(target=lambda: value_of(world, "single", 2.0))
-    first.start()
+    first = meanwhile(lambda: value_of(world, "single", 2.0))
     try:
         time.sleep(1.0)
         error = refused(
