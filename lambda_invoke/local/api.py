@@ -34,11 +34,6 @@ MAX_EVENT_BYTES = 1_048_576
 MAX_CLIENT_CONTEXT_BYTES = 3_583
 """AWS quota, 2026-11: the client context, as base64."""
 
-_API = "/2015-03-31/functions"
-_SERVED = (
-    "Invoke, ListFunctions, GetFunction, GetFunctionConfiguration, ListVersionsByFunction, ListAliases "
-    "and GetAlias"
-)
 _TENANT_ID = re.compile(r"[a-zA-Z0-9._:/=+\-@ ]{1,256}")
 
 
@@ -87,31 +82,18 @@ class Api:
 
     async def _route(self, request: HttpRequest, request_id: str) -> HttpResponse:
         query = dict(parse_qsl(request.query, keep_blank_values=True))
-        if not request.path.startswith(_API):
-            raise _not_served(request)
-        segments = [unquote(segment) for segment in request.path.removeprefix(_API).split("/")[1:] if segment]
-        control = self._control_plane
+        segments = [unquote(segment) for segment in request.path.split("/") if segment]
         match request.method, segments:
-            case "POST", [name, "invocations"]:
-                return await self._invoke(
-                    request, self._registry.resolve(name, query.get("Qualifier")), request_id
-                )
-            case "GET", []:
-                answer = control.list_functions(query)
-            case "GET", [name]:
-                answer = control.get_function(name, query)
-            case "GET", [name, "configuration"]:
-                answer = control.get_configuration(name, query)
-            case "GET", [name, "versions"]:
-                answer = control.list_versions(name, query)
-            case "GET", [name, "aliases"]:
-                answer = control.list_aliases(name, query)
-            case "GET", [name, "aliases", alias]:
-                answer = control.get_alias(name, alias)
+            case "POST", ["2015-03-31", "functions", name, "invocations"]:
+                target = self._registry.resolve(name, query.get("Qualifier"))
+                return await self._invoke(request, target, request_id)
             case _:
-                raise _not_served(request)
+                answer = self._control_plane.answer(request.method, segments, query, request.body)
+        if answer is None:
+            raise _not_served(request, ["Invoke", *self._control_plane.served])
         headers = {"Content-Type": "application/json", "x-amzn-RequestId": request_id}
-        return HttpResponse(200, headers, json.dumps(answer).encode())
+        body = b"" if answer.document is None else json.dumps(answer.document).encode()
+        return HttpResponse(answer.status, headers, body)
 
     async def _invoke(self, request: HttpRequest, target: Target, request_id: str) -> HttpResponse:
         kind = request.headers.get("x-amz-invocation-type", "RequestResponse")
@@ -216,8 +198,9 @@ def _public_trace(trace_id: str) -> str:
     return ";".join(kept) or trace_id
 
 
-def _not_served(request: HttpRequest) -> ServiceFault:
+def _not_served(request: HttpRequest, served: list[str]) -> ServiceFault:
     message = (
-        f"lambda_invoke.local does not serve {request.method} {unquote(request.path)}. It serves {_SERVED}."
+        f"lambda_invoke.local does not serve {request.method} {unquote(request.path)}. It serves "
+        f"{', '.join(served[:-1])} and {served[-1]}."
     )
     return ServiceFault(501, "NotImplementedException", message)

@@ -1,153 +1,139 @@
-"""The reading part of Lambda's control plane: functions, versions and aliases, page by page."""
+"""The operations of Lambda's control plane that are served, by the requests that ask for them."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-import math
-import platform
-import sys
 from typing import TYPE_CHECKING, Any
 
-from lambda_invoke.local.faults import fails_constraint, invalid_parameter, not_found
-from lambda_invoke.local.function import LATEST
-from lambda_invoke.local.registry import revision_id
+import attrs
+
+from lambda_invoke.local.control_call import Call, read_body
+from lambda_invoke.local.control_concurrency import Concurrency
+from lambda_invoke.local.control_events import EventConfigs
+from lambda_invoke.local.control_functions import Functions
+from lambda_invoke.local.control_versions import Aliases, Versions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from lambda_invoke.local.registry import Deployment, Registry
+    from lambda_invoke.local.registry import Registry
 
-MAX_PAGE_ITEMS = 50
-"""AWS, ListFunctions, 2026-11: "returns a maximum of 50 items in each response"."""
-_MAX_ITEMS = 10_000
+_FUNCTIONS = "2015-03-31/functions"
+
+
+@attrs.frozen
+class Answer:
+    """What an operation answers with; ``document`` is None for a reply without a body."""
+
+    status: int
+    document: dict[str, Any] | None
+
+
+@attrs.frozen
+class _Operation:
+    """One operation: ``path`` has its variable segments in braces."""
+
+    name: str
+    method: str
+    path: str
+    run: Callable[[Call], dict[str, Any] | None]
+    status: int = 200
+
+    def parts(self, method: str, segments: Sequence[str]) -> dict[str, str] | None:
+        """The variable segments of a request for it; None when the request is for something else."""
+        pattern = self.path.split("/")
+        if method != self.method or len(segments) != len(pattern):
+            return None
+        parts: dict[str, str] = {}
+        for expected, segment in zip(pattern, segments, strict=True):
+            if expected.startswith("{"):
+                parts[expected.strip("{}")] = segment
+            elif expected != segment:
+                return None
+        return parts
 
 
 class ControlPlane:
-    """Answers the operations that read; ``deployed_at`` is ``LastModified``."""
+    """Answers for a registry; ``concurrency_limit`` is the account's."""
 
-    def __init__(self, registry: Registry, deployed_at: str) -> None:
-        self._registry = registry
-        self._deployed_at = deployed_at
-
-    def list_functions(self, query: dict[str, str]) -> dict[str, Any]:
-        """ListFunctions: ``$LATEST`` of each, or with ``FunctionVersion=ALL`` every version."""
-        which = query.get("FunctionVersion")
-        if which not in (None, "ALL"):
-            raise fails_constraint(
-                which or "", "functionVersion", "Member must satisfy enum value set: [ALL]"
-            )
-        every = [
-            deployment
-            for deployment in self._registry.deployments()
-            if which == "ALL" or deployment.version == LATEST
-        ]
-        return _page("Functions", every, query, lambda item: self._listed(item, qualified=which == "ALL"))
-
-    def list_versions(self, name: str, query: dict[str, str]) -> dict[str, Any]:
-        """ListVersionsByFunction."""
-        plain = self._registry.resolve(name).deployment.function_name
-        return _page(
-            "Versions", self._registry.versions(plain), query, lambda item: self._listed(item, qualified=True)
+    def __init__(self, registry: Registry, concurrency_limit: int) -> None:
+        functions = Functions(registry)
+        self._operations = (
+            *_about_functions(functions),
+            *_about_versions(Versions(registry, functions), Aliases(registry)),
+            *_about_concurrency(Concurrency(registry, concurrency_limit)),
+            *_about_events(EventConfigs(registry)),
         )
 
-    def list_aliases(self, name: str, query: dict[str, str]) -> dict[str, Any]:
-        """ListAliases."""
-        plain = self._registry.resolve(name).deployment.function_name
-        version = query.get("FunctionVersion")
-        aliases = sorted(self._registry.function(plain).aliases.items())
-        chosen = [name for name, alias in aliases if version in (None, alias.version)]
-        return _page("Aliases", chosen, query, lambda alias: self._alias(plain, alias))
+    @property
+    def served(self) -> list[str]:
+        """The names of the operations."""
+        return [operation.name for operation in self._operations]
 
-    def get_alias(self, name: str, alias: str) -> dict[str, Any]:
-        """GetAlias."""
-        plain = self._registry.resolve(name).deployment.function_name
-        if alias not in self._registry.function(plain).aliases:
-            raise not_found("Alias", self._registry.arn(plain, alias))
-        return self._alias(plain, alias)
+    def answer(
+        self, method: str, segments: Sequence[str], query: Mapping[str, str], body: bytes
+    ) -> Answer | None:
+        """Carry out what a request asks for; None when it asks for something that is not served.
 
-    def get_configuration(self, name: str, query: dict[str, str]) -> dict[str, Any]:
-        """GetFunctionConfiguration: as listed, and the state, which is always Active."""
-        target = self._registry.resolve(name, query.get("Qualifier"))
-        return {
-            **self._configuration(target.deployment, target.invoked_arn),
-            "State": "Active",
-            "LastUpdateStatus": "Successful",
-        }
-
-    def get_function(self, name: str, query: dict[str, str]) -> dict[str, Any]:
-        """GetFunction: the configuration, and where the code is (here)."""
-        configuration = self.get_configuration(name, query)
-        reserved = self._registry.function(configuration["FunctionName"]).reserved_concurrency
-        concurrency = {} if reserved is None else {"Concurrency": {"ReservedConcurrentExecutions": reserved}}
-        return {
-            "Configuration": configuration,
-            "Code": {"RepositoryType": "local"},
-            "Tags": {},
-            **concurrency,
-        }
-
-    def _listed(self, deployment: Deployment, *, qualified: bool) -> dict[str, Any]:
-        arn = self._registry.arn(deployment.function_name, deployment.version if qualified else None)
-        return self._configuration(deployment, arn)
-
-    def _configuration(self, deployment: Deployment, arn: str) -> dict[str, Any]:
-        function, name = deployment.function, deployment.function_name
-        digest = hashlib.sha256(deployment.source.display.encode()).digest()
-        return {
-            "FunctionName": name,
-            "FunctionArn": arn,
-            "Runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
-            "Role": f"arn:aws:iam::{self._registry.account_id}:role/local",
-            "Handler": deployment.source.display,
-            "CodeSize": 0,
-            "Description": function.description,
-            "Timeout": math.ceil(function.timeout),
-            "MemorySize": function.memory_size,
-            "LastModified": self._deployed_at,
-            "CodeSha256": base64.b64encode(digest).decode("ascii"),
-            "Version": deployment.version,
-            "TracingConfig": {"Mode": "PassThrough"},
-            "RevisionId": revision_id(f"{deployment.arn}:{deployment.version}"),
-            "PackageType": "Zip",
-            "Architectures": ["arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"],
-            "EphemeralStorage": {"Size": 512},
-            "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
-            "LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{name}"},
-        }
-
-    def _alias(self, name: str, alias: str) -> dict[str, Any]:
-        arn = self._registry.arn(name, alias)
-        return {
-            "AliasArn": arn,
-            "Name": alias,
-            "FunctionVersion": self._registry.function(name).aliases[alias].version,
-            "Description": "",
-            "RevisionId": revision_id(arn),
-        }
+        Raises:
+            ServiceFault: Lambda would refuse it.
+        """
+        for operation in self._operations:
+            parts = operation.parts(method, segments)
+            if parts is not None:
+                return Answer(operation.status, operation.run(Call(parts, query, read_body(body))))
+        return None
 
 
-def _page(
-    member: str, items: Sequence[Any], query: dict[str, str], render: Callable[[Any], dict[str, Any]]
-) -> dict[str, Any]:
-    """One page of a listing; the marker is opaque to the caller."""
-    text = query.get("MaxItems", str(MAX_PAGE_ITEMS))
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _MAX_ITEMS):
-        raise fails_constraint(text, "maxItems", f"Member must be between 1 and {_MAX_ITEMS}")
-    first = _offset(member, query["Marker"]) if "Marker" in query else 0
-    last = first + min(int(text), MAX_PAGE_ITEMS)
-    page: dict[str, Any] = {member: [render(item) for item in items[first:last]]}
-    if last < len(items):
-        page["NextMarker"] = base64.b64encode(json.dumps([member, last]).encode()).decode("ascii")
-    return page
+def _about_functions(functions: Functions) -> Sequence[_Operation]:
+    one = f"{_FUNCTIONS}/{{name}}"
+    return (
+        _Operation("ListFunctions", "GET", _FUNCTIONS, functions.list),
+        _Operation("GetFunction", "GET", one, functions.get),
+        _Operation("GetFunctionConfiguration", "GET", f"{one}/configuration", functions.get_configuration),
+        _Operation(
+            "UpdateFunctionConfiguration", "PUT", f"{one}/configuration", functions.update_configuration
+        ),
+        _Operation("GetPolicy", "GET", f"{one}/policy", functions.get_policy),
+        _Operation("ListTags", "GET", "2017-03-31/tags/{arn}", functions.list_tags),
+        _Operation(
+            "ListEventSourceMappings",
+            "GET",
+            "2015-03-31/event-source-mappings",
+            functions.list_event_source_mappings,
+        ),
+    )
 
 
-def _offset(member: str, marker: str) -> int:
-    try:
-        of, offset = json.loads(base64.b64decode(marker, validate=True))
-    except (ValueError, TypeError) as error:
-        raise invalid_parameter("Invalid Pagination Token") from error
-    if of != member or not isinstance(offset, int) or offset < 0:
-        raise invalid_parameter("Invalid Pagination Token")
-    return offset
+def _about_versions(versions: Versions, aliases: Aliases) -> Sequence[_Operation]:
+    every, one = f"{_FUNCTIONS}/{{name}}/aliases", f"{_FUNCTIONS}/{{name}}/aliases/{{alias}}"
+    return (
+        _Operation("ListVersionsByFunction", "GET", f"{_FUNCTIONS}/{{name}}/versions", versions.list),
+        _Operation("PublishVersion", "POST", f"{_FUNCTIONS}/{{name}}/versions", versions.publish, 201),
+        _Operation("ListAliases", "GET", every, aliases.list),
+        _Operation("CreateAlias", "POST", every, aliases.create, 201),
+        _Operation("GetAlias", "GET", one, aliases.get),
+        _Operation("UpdateAlias", "PUT", one, aliases.update),
+        _Operation("DeleteAlias", "DELETE", one, aliases.delete, 204),
+    )
+
+
+def _about_concurrency(concurrency: Concurrency) -> Sequence[_Operation]:
+    # Each has the date on which Lambda came to have it.
+    changed, read = "2017-10-31/functions/{name}/concurrency", "2019-09-30/functions/{name}/concurrency"
+    return (
+        _Operation("PutFunctionConcurrency", "PUT", changed, concurrency.put),
+        _Operation("DeleteFunctionConcurrency", "DELETE", changed, concurrency.delete, 204),
+        _Operation("GetFunctionConcurrency", "GET", read, concurrency.get),
+        _Operation("GetAccountSettings", "GET", "2016-08-19/account-settings", concurrency.account_settings),
+    )
+
+
+def _about_events(configs: EventConfigs) -> Sequence[_Operation]:
+    one = "2019-09-25/functions/{name}/event-invoke-config"
+    return (
+        _Operation("GetFunctionEventInvokeConfig", "GET", one, configs.get),
+        _Operation("PutFunctionEventInvokeConfig", "PUT", one, configs.put),
+        _Operation("UpdateFunctionEventInvokeConfig", "POST", one, configs.update),
+        _Operation("DeleteFunctionEventInvokeConfig", "DELETE", one, configs.delete, 204),
+        _Operation("ListFunctionEventInvokeConfigs", "GET", f"{one}/list", configs.list),
+    )

@@ -79,16 +79,19 @@ class Executor:
         """Run it.
 
         Raises:
-            Throttled: a concurrency limit is reached; it did not run.
+            Throttled: a concurrency limit is reached, or the function scales too fast; it did not run.
         """
         name = deployment.function_name
         tally = self.tallies[name]
         try:
-            with self._pool.admission(name):
+            with self._pool.admission.enter(name):
+                warm = self._pool.take(deployment, invocation.tenant_id)
+                if warm is None:
+                    self._pool.admission.start(name)
                 tally.began()
                 failed = True
                 try:
-                    execution = await self._run(deployment, invocation)
+                    execution = await self._run(deployment, invocation, warm)
                     failed = execution.verdict.failed
                 finally:
                     tally.ended(failed=failed)
@@ -118,9 +121,10 @@ class Executor:
         except Exception:
             logger.exception("on_invocation raised")
 
-    async def _run(self, deployment: Deployment, invocation: Invocation) -> Execution:
+    async def _run(
+        self, deployment: Deployment, invocation: Invocation, warm: Environment | None
+    ) -> Execution:
         while True:
-            warm = self._pool.take(deployment, invocation.tenant_id)
             started = _Started(warm) if warm is not None else await self._cold_start(deployment, invocation)
             if not isinstance(started.init, Ready):
                 return self._failed_init(started, started.init, invocation)
@@ -130,6 +134,7 @@ class Executor:
             if warm is None or not isinstance(outcome, Exited) or outcome.delivered:
                 return self._finish(started, outcome, invocation)
             # An idle worker had ended; the invocation did not run, so that it goes to another.
+            warm = self._pool.take(deployment, invocation.tenant_id)
 
     async def _cold_start(self, deployment: Deployment, invocation: Invocation) -> _Started:
         """Start an environment; an init that fails is done once more, as part of the invocation.

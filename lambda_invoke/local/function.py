@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import attrs
 
@@ -26,7 +26,7 @@ MAX_EVENT_AGE_SECONDS = 21_600.0
 """AWS quota, 2026-11: MaximumRetryAttempts is 0 to 2, MaximumEventAgeInSeconds 60 to 21,600."""
 
 _VERSION = re.compile(r"[1-9][0-9]*")
-_ALIAS = re.compile(r"(?!^[0-9]+$)[a-zA-Z0-9-_]{1,128}")
+ALIAS_NAME = re.compile(r"(?!^[0-9]+$)[a-zA-Z0-9-_]{1,128}")
 
 
 class LocalLambdaError(RuntimeError):
@@ -68,7 +68,7 @@ def _aliases(values: Mapping[str, str | Alias]) -> dict[str, Alias]:
 
 def _check_aliases(function: Function, _field: Any, value: Mapping[str, Alias]) -> None:
     for name, alias in value.items():
-        if not _ALIAS.fullmatch(name):
+        if not ALIAS_NAME.fullmatch(name):
             raise ValueError(f"an alias is letters, digits, '-' and '_', and not a number: {name!r}")
         for version in (alias.version, *alias.weights):
             if version != LATEST and version not in function.versions:
@@ -178,6 +178,19 @@ class EventInvokeConfig:
     on_failure: Destination | None = None
 
 
+FunctionState = Literal["Active", "Pending", "Inactive", "Failed"]
+
+
+def _check_state(_function: Function, _field: Any, value: str) -> None:
+    if value not in get_args(FunctionState):
+        raise ValueError(f"state must be one of {', '.join(get_args(FunctionState))}, not {value!r}")
+
+
+def _check_pending(_function: Function, _field: Any, value: float) -> None:
+    if not value >= 0:
+        raise ValueError(f"pending_seconds must be 0 or more, not {value!r}")
+
+
 @attrs.frozen
 class Function:
     """A function that the local endpoint serves.
@@ -190,6 +203,14 @@ class Function:
     every call. ``versions`` maps published version numbers to their handlers, ``aliases`` maps
     names to versions, or to an :class:`Alias` with weights. ``events`` is what becomes of Events that end,
     ``dead_letter`` the older way for those that failed: an SQS queue's or SNS topic's ARN, or an Outbox.
+
+    ``events`` holds for ``$LATEST`` and for each of ``versions`` and ``aliases``; what is published or made
+    later begins with Lambda's defaults.
+
+    ``state`` is the one in which it is found at each start of the endpoint. "Pending" (409 to who invokes it)
+    passes after ``pending_seconds``, ``math.inf`` for never; "Inactive" becomes "Pending" by the first
+    invocation, which is answered 502; "Failed" stays. A ``denied`` function answers 403 to every invocation,
+    DryRun included, as if the caller had no permission.
 
     Raises:
         ValueError: a value that Lambda would not accept either.
@@ -209,6 +230,9 @@ class Function:
     )
     events: EventInvokeConfig = attrs.field(kw_only=True, factory=EventInvokeConfig)
     dead_letter: Destination | None = attrs.field(kw_only=True, default=None)
+    state: FunctionState = attrs.field(kw_only=True, default="Active", validator=_check_state)
+    pending_seconds: float = attrs.field(kw_only=True, default=1.0, validator=_check_pending)
+    denied: bool = attrs.field(kw_only=True, default=False)
 
 
 @attrs.frozen

@@ -6,18 +6,15 @@ import asyncio
 import contextlib
 import os
 import time
-from collections import Counter
 from typing import TYPE_CHECKING, BinaryIO
 
 import attrs
 
 from lambda_invoke.local import memory
+from lambda_invoke.local.admission import Admission
 from lambda_invoke.local.environment import Environment, worker_configuration, worker_environment
-from lambda_invoke.local.faults import Throttled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lambda_invoke.local.outcome import InitOutcome
     from lambda_invoke.local.registry import Deployment, Registry
 
@@ -28,9 +25,13 @@ _IDLE_CHECK_SECONDS = 1.0
 
 @attrs.frozen
 class WorkerSettings:
-    """How workers are started: ``idle_timeout`` in seconds; ``path`` is the parent's ``sys.path``."""
+    """How workers are started: ``idle_timeout`` in seconds; ``path`` is the parent's ``sys.path``.
+
+    ``scaling_rate`` is how many a function gets in 10 seconds.
+    """
 
     concurrency_limit: int
+    scaling_rate: int
     idle_timeout: float
     runtime_client: str
     path: list[str]
@@ -43,10 +44,7 @@ class Pool:
     def __init__(self, registry: Registry, settings: WorkerSettings) -> None:
         self._registry = registry
         self._settings = settings
-        reserved = sum(registry.function(name).reserved_concurrency or 0 for name in registry)
-        self._unreserved = settings.concurrency_limit - reserved
-        self._in_flight: Counter[str] = Counter()
-        self._unreserved_in_flight = 0
+        self.admission = Admission(registry, settings.concurrency_limit, settings.scaling_rate)
         self._idle: list[Environment] = []
         self._active: set[Environment] = set()
         self._starts = asyncio.Semaphore(max(2, os.cpu_count() or 2))
@@ -57,26 +55,6 @@ class Pool:
     async def open(self) -> None:
         """Begin to watch."""
         self._watcher = asyncio.create_task(self._watch(), name="lambda-invoke-local-watch")
-
-    @contextlib.contextmanager
-    def admission(self, name: str) -> Iterator[None]:
-        """Count one invocation of the function while it runs.
-
-        Raises:
-            Throttled: the function's reserved concurrency, or the endpoint's limit, is used up.
-        """
-        reserved = self._registry.function(name).reserved_concurrency
-        if reserved is not None and self._in_flight[name] >= reserved:
-            raise Throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
-        if reserved is None and self._unreserved_in_flight >= self._unreserved:
-            raise Throttled("ConcurrentInvocationLimitExceeded")
-        self._in_flight[name] += 1
-        self._unreserved_in_flight += reserved is None
-        try:
-            yield
-        finally:
-            self._in_flight[name] -= 1
-            self._unreserved_in_flight -= reserved is None
 
     def take(self, deployment: Deployment, tenant_id: str | None) -> Environment | None:
         """An idle environment of the deployment and tenant, or None."""
@@ -152,9 +130,17 @@ class Pool:
 
     async def _expire(self) -> None:
         oldest = time.monotonic() - self._settings.idle_timeout
-        for environment in [e for e in self._idle if not e.alive or e.idle_since < oldest]:
-            self._idle.remove(environment)
-            await environment.close()
+        for environment in [
+            e
+            for e in self._idle
+            if not e.alive or e.idle_since < oldest or not self._registry.serves(e.deployment)
+        ]:
+            if environment in self._idle:  # not taken while another was closed
+                self._idle.remove(environment)
+                await environment.close()
+        used = {environment.deployment for environment in self._active}
+        for deployment in [d for d in self._configurations if not (d in used or self._registry.serves(d))]:
+            self._configurations.pop(deployment).close()
 
     async def close(self) -> None:
         """Kill every worker, and wait until they are gone."""

@@ -7,9 +7,9 @@ import importlib.util
 import os
 import secrets
 import sys
-import time
 from typing import TYPE_CHECKING, Any, Literal
 
+from lambda_invoke.local.admission import DEFAULT_SCALING_RATE
 from lambda_invoke.local.api import MAX_REQUEST_BYTES, Api
 from lambda_invoke.local.background import BackgroundServer
 from lambda_invoke.local.control_plane import ControlPlane
@@ -45,6 +45,8 @@ class LocalLambda:
         account_id: the account that its ARNs name.
         concurrency_limit: how many invocations run at once, and how many worker processes there
             are; beyond it the answer is 429. Lambda's own default is 1,000.
+        scaling_rate: how many new environments each function gets in 10 seconds; beyond it the answer
+            is 429 with a ``Retry-After``.
         init_timeout: seconds that a worker has to import its handler (Lambda: 10).
         idle_timeout: seconds after which an unused worker is ended.
         event_retry_delays: seconds before each retry of a failed Event (Lambda: 60, then 120).
@@ -67,6 +69,7 @@ class LocalLambda:
         region_name: str = "us-east-1",
         account_id: str = "000000000000",
         concurrency_limit: int = 64,
+        scaling_rate: int = DEFAULT_SCALING_RATE,
         init_timeout: float = 10.0,
         idle_timeout: float = 300.0,
         event_retry_delays: Sequence[float] = (60.0, 120.0),
@@ -76,13 +79,16 @@ class LocalLambda:
     ) -> None:
         _check_platform()
         self._registry = Registry(functions, region_name, account_id)
-        reserved = sum(self._registry.function(name).reserved_concurrency or 0 for name in self._registry)
+        reserved = self._registry.reserved
         if concurrency_limit < 1 or reserved > concurrency_limit:
             raise ValueError(
                 f"concurrency_limit must be 1 or more and cover what the functions reserve ({reserved}), "
                 f"not {concurrency_limit}"
             )
+        if scaling_rate < 1:
+            raise ValueError(f"scaling_rate must be 1 or more, not {scaling_rate}")
         self._concurrency_limit = concurrency_limit
+        self._scaling_rate = scaling_rate
         self._init_timeout = init_timeout
         self._idle_timeout = idle_timeout
         self._event_retry_delays = tuple(event_retry_delays)
@@ -133,6 +139,7 @@ class LocalLambda:
     async def _serve(self, running: BackgroundServer) -> None:
         settings = WorkerSettings(
             self._concurrency_limit,
+            self._scaling_rate,
             self._idle_timeout,
             self._runtime_client,
             self._path,
@@ -143,9 +150,8 @@ class LocalLambda:
             self._registry, pool, init_timeout=self._init_timeout, on_invocation=self._on_invocation
         )
         events = EventQueue(executor, self._event_retry_delays, self._event_max_age)
-        control_plane = ControlPlane(
-            self._registry, time.strftime("%Y-%m-%dT%H:%M:%S.000+0000", time.gmtime())
-        )
+        control_plane = ControlPlane(self._registry, self._concurrency_limit)
+        self._registry.states.begin()
         verifier = Verifier(self._credentials, self._registry.region_name)
         api = Api(verifier, self._registry, control_plane, executor, events)
         server = HttpServer(api.handle, body_limit=MAX_REQUEST_BYTES)

@@ -69,13 +69,13 @@ def test_a_marker_of_somebody_else_is_refused(client: Any, marker: Any) -> None:
 
 
 def test_a_configuration_is_what_the_function_says(client: Any) -> None:
-    """Timeout (rounded up), memory, handler, state; never the environment's values."""
+    """Timeout (rounded up), memory, handler, environment, state."""
     found = client.get_function_configuration(FunctionName="main", Qualifier="prod")
     assert (found["Timeout"], found["MemorySize"], found["Description"]) == (2, 512, "the main one")
     assert (found["Version"], found["FunctionArn"].rpartition(":")[2]) == ("2", "prod")
     assert (found["State"], found["LastUpdateStatus"]) == ("Active", "Successful")
     assert found["Handler"] == ECHO
-    assert "hidden" not in repr(found)
+    assert found["Environment"] == {"Variables": {"SECRET": "hidden"}}
 
 
 def test_get_function_tells_reserved_concurrency(client: Any) -> None:
@@ -114,7 +114,7 @@ def test_aliases_are_listed_and_filtered(client: Any) -> None:
 @pytest.mark.parametrize(
     ("operation", "parameters", "message"),
     [
-        ("get_alias", {"FunctionName": "main", "Name": "none"}, "Alias not found: "),
+        ("get_alias", {"FunctionName": "main", "Name": "none"}, "Cannot find alias arn: "),
         ("get_function", {"FunctionName": "none"}, "Function not found: "),
         ("list_aliases", {"FunctionName": "none"}, "Function not found: "),
         ("list_versions_by_function", {"FunctionName": "none"}, "Function not found: "),

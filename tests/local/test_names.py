@@ -169,4 +169,4 @@ def test_the_rest_of_lambdas_api_is_refused_by_name(client: Any) -> None:
     assert (status, code) == (501, "NotImplementedException")
     assert "does not serve DELETE /2015-03-31/functions/hello" in reply["Error"]["Message"]
     assert "ListAliases" in reply["Error"]["Message"]
-    assert refusal(client.get_account_settings)[:2] == (501, "NotImplementedException")
+    assert refusal(client.list_layers)[:2] == (501, "NotImplementedException")
