@@ -8,7 +8,7 @@ import pytest
 from lambda_invoke.local import Alias, Function
 from lambda_invoke.local.registry import Registry
 from tests.local.conftest import Serve, handler, invoke
-from tests.local.test_control_plane_changes import refusal
+from tests.local.refusals import refusal
 
 TWO = {"1": handler("describe"), "2": handler("version_two")}
 

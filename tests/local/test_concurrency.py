@@ -1,5 +1,6 @@
 """One process per concurrent invocation, and the limits on how many there are."""
 
+import itertools
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -8,8 +9,14 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from lambda_invoke.local import Function
+from lambda_invoke import RetryPolicy, ThrottledError
+from lambda_invoke.errors import Executed
+from lambda_invoke.local import Function, LocalLambda
+from lambda_invoke.local.admission import Admission
+from lambda_invoke.local.faults import Throttled
+from lambda_invoke.local.registry import Registry
 from tests.local.conftest import Serve, alive, children, handler, invoke, until
+from tests.local.refusals import refusal
 
 ONCE = Config(retries={"total_max_attempts": 1, "mode": "standard"}, max_pool_connections=20, proxies={})
 
@@ -118,3 +125,145 @@ def test_the_most_recently_used_worker_comes_first(serve: Serve) -> None:
         list(threads.map(lambda _: invoke(client, "nap", {"seconds": 0.2}), range(3)))
     assert len({invoke(client, "nap", {"seconds": 0}).value for _ in range(4)}) == 1
     client.close()
+
+
+def test_reserved_concurrency_changes_while_it_runs(serve: Serve) -> None:
+    """Put holds for the next invocation, Delete gives it back; 0 stops the function."""
+    local, _ = serve({"echo": handler("echo")}, concurrency_limit=20)
+    client = local.boto3_client(config=ONCE)
+    client.put_function_concurrency(FunctionName="echo", ReservedConcurrentExecutions=0)
+    refused = refusal(client.invoke, FunctionName="echo")
+    assert refused == (429, "TooManyRequestsException", "Rate Exceeded.")
+    assert client.get_function_concurrency(FunctionName="echo")["ReservedConcurrentExecutions"] == 0
+    assert client.get_function(FunctionName="echo")["Concurrency"] == {"ReservedConcurrentExecutions": 0}
+    client.delete_function_concurrency(FunctionName="echo")
+    assert "ReservedConcurrentExecutions" not in client.get_function_concurrency(FunctionName="echo")
+    assert "Concurrency" not in client.get_function(FunctionName="echo")
+    assert invoke(client, "echo", 1).value == 1
+    assert (local.stats("echo").started, local.stats("echo").throttled) == (1, 1)
+    client.close()
+
+
+def test_a_part_of_the_concurrency_stays_unreserved(serve: Serve) -> None:
+    """A tenth cannot be reserved, as of Lambda's 1,000; less is always possible."""
+    functions = {"a": handler("echo"), "b": Function(handler("echo"), reserved_concurrency=10)}
+    _, client = serve(functions, concurrency_limit=30)
+    assert client.put_function_concurrency(FunctionName="a", ReservedConcurrentExecutions=17)
+    status, code, message = refusal(
+        client.put_function_concurrency, FunctionName="a", ReservedConcurrentExecutions=18
+    )
+    assert (status, code) == (400, "InvalidParameterValueException")
+    assert message == (
+        "Specified ReservedConcurrentExecutions for function decreases account's "
+        "UnreservedConcurrentExecution below its minimum value of [3]."
+    )
+    assert client.put_function_concurrency(FunctionName="b", ReservedConcurrentExecutions=9)
+    assert client.put_function_concurrency(FunctionName="a", ReservedConcurrentExecutions=18)
+    assert client.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"] == 3
+
+
+def test_concurrency_is_of_functions_only(serve: Serve) -> None:
+    """A version or alias has none of its own."""
+    _, client = serve({"echo": handler("echo")})
+    for call, options in (
+        (client.put_function_concurrency, {"ReservedConcurrentExecutions": 1}),
+        (client.get_function_concurrency, {}),
+        (client.delete_function_concurrency, {}),
+    ):
+        status, code, message = refusal(call, FunctionName="echo:1", **options)
+        assert (status, code) == (400, "InvalidParameterValueException")
+        assert "permitted on Lambda functions only" in message
+        assert refusal(call, FunctionName="none", **options)[:2] == (404, "ResourceNotFoundException")
+
+
+def test_what_runs_is_counted_as_what_is_reserved_now() -> None:
+    """A reservation made while a function runs takes its place from the others at once, never below none."""
+    registry = Registry({"a": handler("echo"), "b": handler("echo")}, "us-east-1", "000000000000")
+    admission = Admission(registry, limit=2, scaling_rate=10)
+
+    def reason(name: str) -> str | None:
+        try:
+            with admission.enter(name):
+                return None
+        except Throttled as fault:
+            return fault.reason
+
+    with admission.enter("a"):
+        assert reason("b") is None
+        registry.reserve("b", 2)
+        assert reason("a") == "ConcurrentInvocationLimitExceeded"
+        with admission.enter("b"):
+            assert reason("b") == "ConcurrentInvocationLimitExceeded"
+        registry.reserve("a", 1)
+        assert reason("a") == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    registry.reserve("a", 0)
+    assert reason("a") == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    registry.reserve("a", None)
+    registry.reserve("b", None)
+    assert reason("a") is reason("b") is None
+
+
+def test_the_scaling_rate_is_refilled_all_the_time() -> None:
+    """So many at once, then one as each tenth of a second of them passes; never more than that is saved."""
+    time = 0.0
+    registry = Registry({"f": handler("echo"), "g": handler("echo")}, "us-east-1", "000000000000")
+    admission = Admission(registry, limit=100, scaling_rate=5, now=lambda: time)
+
+    def started(name: str) -> int:
+        counted = itertools.count()
+        with pytest.raises(Throttled) as caught:
+            while True:
+                admission.start(name)
+                next(counted)
+        assert caught.value.reason == "FunctionInvocationRateLimitExceeded"
+        return next(counted)
+
+    assert started("f") == 5
+    assert started("g") == 5
+    time = 1.0
+    assert started("f") == 0
+    time = 2.0
+    assert started("f") == 1
+    time = 1_000.0
+    assert started("f") == 5
+
+
+@pytest.mark.parametrize(
+    ("reserved", "reason"),
+    [(None, "FunctionInvocationRateLimitExceeded"), (5, "ReservedFunctionInvocationRateLimitExceeded")],
+)
+def test_scaling_too_fast_is_429_with_retry_after(serve: Serve, reserved: Any, reason: str) -> None:
+    """The second environment comes too soon: refused with when to come again; warm ones serve on."""
+    functions = {"nap": Function(handler("nap"), timeout=60, reserved_concurrency=reserved)}
+    local, _ = serve(functions, scaling_rate=1)
+    assert local._executor is not None
+    local._executor._pool.admission._now = lambda: 0.0  # nothing is refilled, however long this takes
+    client = local.boto3_client(config=ONCE)
+    invoke(client, "nap", {"seconds": 0})
+    invoke(client, "nap", {"seconds": 0})
+    with pytest.raises(ClientError) as caught:
+        client.invoke(FunctionName="nap", TenantId="another", Payload=b"{}")
+    reply = caught.value.response
+    assert reply["Reason"] == reason
+    assert reply["ResponseMetadata"]["HTTPHeaders"]["retry-after"] == "10"
+    with local.client() as ours, pytest.raises(ThrottledError) as throttled:
+        ours.invoke("nap", {"seconds": 0}, tenant_id="another", retry=RetryPolicy.never())
+    assert (throttled.value.reason, throttled.value.retry_after) == (reason, 10)
+    assert (local.stats("nap").cold_starts, local.stats("nap").started) == (1, 2)
+    client.close()
+
+
+def test_concurrency_throttles_do_not_say_when_to_come_again(serve: Serve) -> None:
+    """Nobody knows; so Lambda, as recorded, sends no Retry-After for these."""
+    local, _ = serve({"off": Function(handler("echo"), reserved_concurrency=0)})
+    with local.client() as ours, pytest.raises(ThrottledError) as caught:
+        ours.invoke("off", retry=RetryPolicy.never())
+    assert caught.value.reason == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    assert caught.value.retry_after is None
+    assert caught.value.executed is Executed.NO
+
+
+def test_a_scaling_rate_below_one_is_refused() -> None:
+    """At once, by name."""
+    with pytest.raises(ValueError, match="scaling_rate must be 1 or more"):
+        LocalLambda({"f": handler("echo")}, scaling_rate=0)

@@ -3,20 +3,13 @@
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
-from lambda_invoke.local import Function, LocalLambda, Outbox
-from tests.local.conftest import Serve, handler, invoke
+from lambda_invoke.local import Function, Outbox
+from tests.local.conftest import Serve, children, handler, invoke
+from tests.local.refusals import refusal
 from tests.support.patience import soon
 
 QUICK = {"Delay": 0, "MaxAttempts": 3}
-
-
-def refusal(call: Any, **parameters: Any) -> tuple[int, str, str]:
-    with pytest.raises(ClientError) as caught:
-        call(**parameters)
-    reply = caught.value.response
-    return reply["ResponseMetadata"]["HTTPStatusCode"], reply["Error"]["Code"], reply["Error"]["Message"]
 
 
 def test_a_published_version_keeps_what_it_was_published_with(serve: Serve) -> None:
@@ -93,17 +86,11 @@ def test_a_changed_configuration_is_shown_and_in_force(serve: Serve) -> None:
 
 def test_the_workers_of_an_old_configuration_end(serve: Serve) -> None:
     """What nobody can reach any more is not kept until it expires."""
-    local, client = serve({"who": handler("whoami")})
+    _, client = serve({"who": handler("whoami")})
     old = invoke(client, "who").value["pid"]
     client.update_function_configuration(FunctionName="who", Timeout=5)
     assert invoke(client, "who").value["pid"] != old
-    soon(lambda: old not in _pids(local))
-
-
-def _pids(local: LocalLambda) -> set[int]:
-    from tests.local.conftest import children
-
-    return children()
+    soon(lambda: old not in children())
 
 
 def test_a_dead_letter_queue_is_an_arn(serve: Serve) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from lambda_invoke.local import EventInvokeConfig, Function, LocalLambda, Outbox
 from tests.local.conftest import Serve, handler
-from tests.local.test_control_plane_changes import refusal
+from tests.local.refusals import refusal
 
 ACCOUNT = "us-east-1:000000000000"
 QUEUE = f"arn:aws:sqs:{ACCOUNT}:queue"
