@@ -83,9 +83,7 @@ def children() -> set[int]:
     return {pid for pid in found if alive(pid)}
 
 
-@pytest.fixture
-def serve() -> Any:
-    """Start endpoints that end with the test."""
+def _serving() -> Any:
     started: list[tuple[LocalLambda, Any]] = []
 
     def start(functions: Any, **options: Any) -> tuple[LocalLambda, Any]:
@@ -99,3 +97,15 @@ def serve() -> Any:
     for local, client in started:
         client.close()
         local.stop()
+
+
+@pytest.fixture
+def serve() -> Any:
+    """Start endpoints that end with the test."""
+    yield from _serving()
+
+
+@pytest.fixture(scope="module")
+def serve_module() -> Any:
+    """Start endpoints that serve all tests of a module: those which only read, or are refused."""
+    yield from _serving()

@@ -83,9 +83,9 @@ def test_aliases_come_page_by_page(serve: Serve) -> None:
     assert [alias["Name"] for page in pages for alias in page["Aliases"]] == list(names)
 
 
-@pytest.fixture
-def client(serve: Serve) -> Any:
-    _, client = serve({"f": Function(handler("echo"), versions=TWO, aliases={"prod": "1"})})
+@pytest.fixture(scope="module")
+def client(serve_module: Serve) -> Any:
+    _, client = serve_module({"f": Function(handler("echo"), versions=TWO, aliases={"prod": "1"})})
     return client
 
 
@@ -139,8 +139,9 @@ def test_an_alias_that_cannot_be_is_refused(
     assert [alias["Name"] for alias in client.list_aliases(FunctionName="f")["Aliases"]] == ["prod"]
 
 
-def test_an_update_of_what_has_changed_or_is_not_there_is_refused(client: Any) -> None:
+def test_an_update_of_what_has_changed_or_is_not_there_is_refused(serve: Serve) -> None:
     """A stale RevisionId is 412, an unknown alias 404."""
+    _, client = serve({"f": Function(handler("echo"), versions=TWO, aliases={"prod": "1"})})
     stale = client.get_alias(FunctionName="f", Name="prod")["RevisionId"]
     client.update_alias(FunctionName="f", Name="prod", FunctionVersion="2", RevisionId=stale)
     found = refusal(client.update_alias, FunctionName="f", Name="prod", RevisionId=stale)

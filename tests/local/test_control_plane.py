@@ -11,8 +11,8 @@ from tests.local.conftest import Serve, handler
 ECHO = handler("echo")
 
 
-@pytest.fixture
-def client(serve: Serve) -> Any:
+@pytest.fixture(scope="module")
+def client(serve_module: Serve) -> Any:
     functions: dict[str, Function | str] = {f"f{number:03d}": ECHO for number in range(120)}
     functions["main"] = Function(
         ECHO,
@@ -24,7 +24,7 @@ def client(serve: Serve) -> Any:
         versions={str(number): ECHO for number in (1, 10, 2)},
         aliases={"prod": "2", "beta": "10", "also": "2"},
     )
-    _, client = serve(functions)
+    _, client = serve_module(functions)
     return client
 
 

@@ -12,6 +12,12 @@ from tests.support.patience import soon
 QUICK = {"Delay": 0, "MaxAttempts": 3}
 
 
+@pytest.fixture(scope="module")
+def client(serve_module: Serve) -> Any:
+    _, client = serve_module({"echo": handler("echo")})
+    return client
+
+
 def test_a_published_version_keeps_what_it_was_published_with(serve: Serve) -> None:
     """The version runs with its configuration, and $LATEST with the changed one."""
     _, client = serve({"env": Function(handler("environment"), environment={"STAGE": "old"})})
@@ -120,10 +126,9 @@ def test_a_dead_letter_queue_is_an_arn(serve: Serve) -> None:
     ],
 )
 def test_a_configuration_that_cannot_be_is_refused(
-    serve: Serve, parameters: Any, code: str, names: str
+    client: Any, parameters: Any, code: str, names: str
 ) -> None:
     """The message names what is wrong, and nothing is changed."""
-    _, client = serve({"echo": handler("echo")})
     before = client.get_function_configuration(FunctionName="echo")
     status, found, message = refusal(client.update_function_configuration, FunctionName="echo", **parameters)
     assert (status, found) == (400, code)

@@ -14,10 +14,20 @@ FUNCTION = f"arn:aws:lambda:{ACCOUNT}:function"
 DEFAULTS = EventInvokeConfig()
 
 
+FUNCTIONS = {
+    "f": Function(handler("echo"), versions={"1": handler("echo")}, aliases={"prod": "1"}),
+    "other": handler("echo"),
+}
+
+
 @pytest.fixture
 def served(serve: Serve) -> tuple[LocalLambda, Any]:
-    function = Function(handler("echo"), versions={"1": handler("echo")}, aliases={"prod": "1"})
-    return serve({"f": function, "other": handler("echo")})
+    return serve(FUNCTIONS)
+
+
+@pytest.fixture(scope="module")
+def refusing(serve_module: Serve) -> tuple[LocalLambda, Any]:
+    return serve_module(FUNCTIONS)
 
 
 def put(client: Any, **parameters: Any) -> dict[str, Any]:
@@ -136,10 +146,10 @@ def test_what_the_function_says_holds_for_all_that_it_declares(serve: Serve) -> 
     ],
 )
 def test_a_config_that_cannot_be_is_refused(
-    served: tuple[LocalLambda, Any], parameters: Any, code: str, message: str
+    refusing: tuple[LocalLambda, Any], parameters: Any, code: str, message: str
 ) -> None:
     """In Lambda's words, and nothing is kept."""
-    local, client = served
+    local, client = refusing
     _, found, said = refusal(client.put_function_event_invoke_config, FunctionName="f", **parameters)
     assert found == code
     assert message in said
@@ -157,9 +167,9 @@ def test_a_bucket_takes_failures(served: tuple[LocalLambda, Any]) -> None:
     }
 
 
-def test_there_must_be_a_config_to_update_or_delete(served: tuple[LocalLambda, Any]) -> None:
+def test_there_must_be_a_config_to_update_or_delete(refusing: tuple[LocalLambda, Any]) -> None:
     """Neither makes one."""
-    _, client = served
+    _, client = refusing
     for call, parameters in (
         (client.update_function_event_invoke_config, {"MaximumRetryAttempts": 1}),
         (client.delete_function_event_invoke_config, {}),

@@ -13,9 +13,9 @@ from tests.local.conftest import Serve, handler, invoke
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:hello"
 
 
-@pytest.fixture
-def client(serve: Serve) -> Any:
-    _, client = serve(
+@pytest.fixture(scope="module")
+def client(serve_module: Serve) -> Any:
+    _, client = serve_module(
         {
             "hello": Function(
                 handler("describe"),
