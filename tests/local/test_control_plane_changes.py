@@ -1,5 +1,7 @@
 """What changes a function while the endpoint runs: its configuration, and what is published of it."""
 
+import contextlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,12 +93,23 @@ def test_a_changed_configuration_is_shown_and_in_force(serve: Serve) -> None:
 
 
 def test_the_workers_of_an_old_configuration_end(serve: Serve) -> None:
-    """What nobody can reach any more is not kept until it expires."""
+    """What nobody can reach any more is not kept until it expires, and no descriptor for it."""
     _, client = serve({"who": handler("whoami")})
     old = invoke(client, "who").value["pid"]
+    open_files = files_without_a_name()
     client.update_function_configuration(FunctionName="who", Timeout=5)
     assert invoke(client, "who").value["pid"] != old
     soon(lambda: old not in children())
+    soon(lambda: files_without_a_name() == open_files)
+
+
+def files_without_a_name() -> int:
+    """How many open files of this process were deleted: what workers are started with is kept in such."""
+    links = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it was closed meanwhile
+            links.append(str(descriptor.readlink()))
+    return sum(link.endswith("(deleted)") for link in links)
 
 
 def test_a_dead_letter_queue_is_an_arn(serve: Serve) -> None:
