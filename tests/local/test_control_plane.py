@@ -60,6 +60,18 @@ def test_another_function_version_is_refused(client: Any) -> None:
     assert caught.value.response["Error"]["Code"] == "ValidationException"
 
 
+def test_a_page_has_its_bounds(client: Any) -> None:
+    """10,000 items may be asked for, and no more; a listing of EventInvokeConfigs has 50 at most."""
+    assert len(client.list_functions(MaxItems=10_000)["Functions"]) == 50
+    for call, parameters in (
+        (client.list_functions, {"MaxItems": 10_001}),
+        (client.list_function_event_invoke_configs, {"FunctionName": "main", "MaxItems": 51}),
+    ):
+        with pytest.raises(ClientError) as caught:
+            call(**parameters)
+        assert caught.value.response["Error"]["Code"] == "ValidationException"
+
+
 @pytest.mark.parametrize("marker", ["garbage", "WzEsMl0=", "WyJBbGlhc2VzIiwgMV0="])
 def test_a_marker_of_somebody_else_is_refused(client: Any, marker: Any) -> None:
     """A token that this listing did not give is an InvalidParameterValueException."""
