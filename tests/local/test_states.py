@@ -145,9 +145,8 @@ def test_our_client_waits_out_what_is_not_ready(serve: Serve) -> None:
 def test_what_is_not_ready_did_not_run(serve: Serve, state: Any, code: str) -> None:
     """Without retries it is FunctionNotReadyError, executed NO."""
     local, _ = serve({"f": Function(ECHO, state=state, pending_seconds=math.inf)})
-    with local.client() as ours:
-        with pytest.raises(FunctionNotReadyError) as caught:
-            ours.invoke("f", retry=RetryPolicy.never())
+    with local.client() as ours, pytest.raises(FunctionNotReadyError) as caught:
+        ours.invoke("f", retry=RetryPolicy.never())
     assert (caught.value.code, caught.value.executed) == (code, Executed.NO)
     assert local.stats("f").started == 0
 
