@@ -9,7 +9,7 @@
 
 Handlers run in worker processes under awslambdaric, AWS's own runtime client, so that events,
 contexts, error payloads and stack traces are AWS's own. What it does not serve (durable executions,
-response streaming, destinations, what makes and deletes functions) it refuses by name.
+response streaming, what makes and deletes functions) it refuses by name.
 """
 
 from lambda_invoke.local.function import (

@@ -108,7 +108,7 @@ class Api:
         if kind == "DryRun":
             return HttpResponse(204, {**headers, "X-Amz-Executed-Version": deployment.version})
         if kind == "Event":
-            self._events.submit(deployment, invocation)
+            self._events.submit(target, invocation)
             return HttpResponse(202, headers)
         return await self._execute(deployment, invocation, headers, tail=log_type == "Tail")
 

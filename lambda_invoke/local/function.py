@@ -241,8 +241,18 @@ class FunctionStats:
 
     ``started`` is how often the handler was called or its worker failed to start (each retry of
     an Event included), ``succeeded`` and ``failed`` how those ended, ``throttled`` how many calls
-    were answered 429 (or, for an Event, put back). ``cold_starts`` counts new workers, ``accepted_events``
-    the Events answered 202, ``in_flight`` what runs now and ``max_in_flight`` the most at once.
+    were answered 429 (or, for an Event, put back). ``cold_starts`` counts new workers, ``in_flight``
+    what runs now and ``max_in_flight`` the most at once.
+
+    Of Events, ``accepted_events`` were answered 202 or came as another function's record, and
+    ``resumed_events`` were taken up from the state directory. An Event is done with once it has ended and
+    its destinations were told, and always::
+
+        accepted_events + resumed_events == succeeded_events + failed_events + queued_events
+
+    ``retried`` counts the executions that were retries of function errors. ``delivered`` records reached
+    their destination, ``dead_lettered`` messages a dead-letter queue, ``delivery_failures`` did neither;
+    ``dropped_events`` are those of the failed that were told to nobody.
     """
 
     started: int = 0
@@ -253,6 +263,15 @@ class FunctionStats:
     accepted_events: int = 0
     in_flight: int = 0
     max_in_flight: int = 0
+    resumed_events: int = 0
+    queued_events: int = 0
+    succeeded_events: int = 0
+    failed_events: int = 0
+    dropped_events: int = 0
+    retried: int = 0
+    delivered: int = 0
+    dead_lettered: int = 0
+    delivery_failures: int = 0
 
 
 @attrs.frozen

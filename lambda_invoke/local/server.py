@@ -13,6 +13,10 @@ from lambda_invoke.local.admission import DEFAULT_SCALING_RATE
 from lambda_invoke.local.api import MAX_REQUEST_BYTES, Api
 from lambda_invoke.local.background import BackgroundServer
 from lambda_invoke.local.control_plane import ControlPlane
+from lambda_invoke.local.deliveries import Deliveries
+from lambda_invoke.local.destinations import check_destinations
+from lambda_invoke.local.event_state import EventClock
+from lambda_invoke.local.event_store import NoStore, StateDirectory
 from lambda_invoke.local.events import EventQueue
 from lambda_invoke.local.executor import Executor
 from lambda_invoke.local.function import Function, FunctionStats, InvocationRecord, LocalLambdaError
@@ -22,7 +26,7 @@ from lambda_invoke.local.registry import Registry
 from lambda_invoke.local.signature import LocalCredentials, Verifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from types import TracebackType
     from typing import Self
 
@@ -49,8 +53,12 @@ class LocalLambda:
             is 429 with a ``Retry-After``.
         init_timeout: seconds that a worker has to import its handler (Lambda: 10).
         idle_timeout: seconds after which an unused worker is ended.
-        event_retry_delays: seconds before each retry of a failed Event (Lambda: 60, then 120).
-        event_max_age: seconds for which a throttled or failing Event is kept (Lambda: 6 hours).
+        time_scale: how long a second of Lambda's takes here in the delays and ages of Events: 1.0 is as on
+            Lambda, 0.001 a thousand times as fast (retries after 0.06 and 0.12 s, a maximum age of 21.6 s).
+        state_dir: a directory in which Events are kept until they are done with; the next start with it
+            takes up what is left. None keeps none. One endpoint at a time.
+        services: makes boto3's client of "sqs", "sns", "events" or "s3", for destinations that are
+            ARNs of real services: ``functools.partial(session.client, endpoint_url=...)``.
         on_invocation: called with an InvocationRecord when an execution has ended, on the server's
             thread, before its reply is sent.
         runtime_client: awslambdaric's C extension ("native"), the pure-Python one that stands in for
@@ -72,8 +80,9 @@ class LocalLambda:
         scaling_rate: int = DEFAULT_SCALING_RATE,
         init_timeout: float = 10.0,
         idle_timeout: float = 300.0,
-        event_retry_delays: Sequence[float] = (60.0, 120.0),
-        event_max_age: float = 21_600.0,
+        time_scale: float = 1.0,
+        state_dir: str | os.PathLike[str] | None = None,
+        services: Callable[[str], Any] | None = None,
         on_invocation: Callable[[InvocationRecord], object] | None = None,
         runtime_client: Literal["auto", "native", "python"] = "auto",
     ) -> None:
@@ -91,8 +100,11 @@ class LocalLambda:
         self._scaling_rate = scaling_rate
         self._init_timeout = init_timeout
         self._idle_timeout = idle_timeout
-        self._event_retry_delays = tuple(event_retry_delays)
-        self._event_max_age = event_max_age
+        if not time_scale > 0:
+            raise ValueError(f"time_scale must be over 0, not {time_scale!r}")
+        self._time_scale = time_scale
+        self._state_dir = state_dir
+        self._services = services
         self._on_invocation = on_invocation
         self._runtime_client = runtime_client
         self._path = [os.path.abspath(entry) for entry in sys.path]  # noqa: PTH100 - "" is this directory
@@ -119,10 +131,12 @@ class LocalLambda:
         """Start to serve; returns when it does.
 
         Raises:
-            LocalLambdaError: it runs already.
+            LocalLambdaError: it runs already, a function's destination cannot be delivered to, or the
+                state directory cannot be used.
         """
         if self._running is not None:
             raise LocalLambdaError("this LocalLambda runs already")
+        check_destinations(self._registry, has_services=self._services is not None)
         running = BackgroundServer(self._serve)
         running.start()
         self._running = running
@@ -149,7 +163,12 @@ class LocalLambda:
         executor = Executor(
             self._registry, pool, init_timeout=self._init_timeout, on_invocation=self._on_invocation
         )
-        events = EventQueue(executor, self._event_retry_delays, self._event_max_age)
+        store = NoStore() if self._state_dir is None else StateDirectory(self._state_dir)
+        kept, last = store.load()
+        clock = EventClock(self._time_scale, last)
+        events = EventQueue(
+            self._registry, executor, Deliveries(self._registry, clock, self._services), store, clock
+        )
         control_plane = ControlPlane(self._registry, self._concurrency_limit)
         self._registry.states.begin()
         verifier = Verifier(self._credentials, self._registry.region_name)
@@ -160,6 +179,7 @@ class LocalLambda:
             await server.start()
             api.port = server.port
             self._executor = executor
+            events.resume(kept)
             await running.serve(server.port, events)
         finally:
             await server.close()
@@ -241,7 +261,7 @@ class LocalLambda:
         return b"".join(self._executor.logs[name].copy()).decode("utf-8", "replace")
 
     def wait_for_events(self, timeout: float | None = None) -> None:
-        """Wait until every Event that was accepted is done with, its retries included.
+        """Wait until every Event that was accepted is done with, its retries and deliveries included.
 
         Raises:
             TimeoutError: that took more than ``timeout`` seconds.

@@ -48,7 +48,8 @@ class Tally:
         with self._lock:
             self._stats = attrs.evolve(self._stats, cold_starts=self._stats.cold_starts + 1)
 
-    def accepted_event(self) -> None:
-        """An Event was answered 202."""
+    def count(self, **more: int) -> None:
+        """Add to the counts of Events, all at once: ``accepted_events=1`` and the like."""
         with self._lock:
-            self._stats = attrs.evolve(self._stats, accepted_events=self._stats.accepted_events + 1)
+            changed = {name: getattr(self._stats, name) + number for name, number in more.items()}
+            self._stats = attrs.evolve(self._stats, **changed)

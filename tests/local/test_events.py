@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
-from lambda_invoke.local import Function, InvocationRecord
+from lambda_invoke.local import EventInvokeConfig, Function, InvocationRecord
 from tests.local.conftest import Serve, handler, invoke, until
 from tests.support.patience import PATIENCE
+
+
+SCALE = 0.002
+"""A minute in 0.12 seconds, the maximum age in 43."""
 
 
 def event(client: Any, name: Any, payload: Any, **options: Any) -> Any:
@@ -34,15 +38,13 @@ def test_a_failing_event_is_tried_three_times_with_the_delays(serve: Serve, tmp_
     """Two retries with the same request id, each after its delay; every attempt really ran."""
     file = tmp_path / "runs"
     records: list[InvocationRecord] = []
-    local, client = serve(
-        {"appends": handler("appends")}, event_retry_delays=(0.2, 0.4), on_invocation=records.append
-    )
+    local, client = serve({"appends": handler("appends")}, time_scale=0.005, on_invocation=records.append)
     request_id = event(client, "appends", {"file": str(file), "failures": 9}).headers["x-amzn-requestid"]
     local.wait_for_events(timeout=PATIENCE)
     assert [line[0] for line in lines(file)] == [request_id] * 3
     gaps = [float(b[1]) - float(a[1]) for a, b in itertools.pairwise(lines(file))]
-    assert gaps[0] >= 0.2
-    assert gaps[1] >= 0.4
+    assert gaps[0] >= 0.3
+    assert gaps[1] >= 0.6
     assert [(record.attempt, record.outcome, record.error_type) for record in records] == [
         (attempt, "failed", "RuntimeError") for attempt in (1, 2, 3)
     ]
@@ -51,7 +53,7 @@ def test_a_failing_event_is_tried_three_times_with_the_delays(serve: Serve, tmp_
 def test_an_event_that_then_succeeds_is_done(serve: Serve, tmp_path: Path) -> None:
     """After a success there is no further attempt."""
     file = tmp_path / "runs"
-    local, client = serve({"appends": handler("appends")}, event_retry_delays=(0.05, 0.05))
+    local, client = serve({"appends": handler("appends")}, time_scale=SCALE)
     event(client, "appends", {"file": str(file), "failures": 1})
     local.wait_for_events(timeout=PATIENCE)
     assert len(lines(file)) == 2
@@ -61,9 +63,7 @@ def test_an_event_that_then_succeeds_is_done(serve: Serve, tmp_path: Path) -> No
 def test_a_throttled_event_is_put_back(serve: Serve, tmp_path: Path) -> None:
     """With its one place taken, an Event waits, and then runs once."""
     file = tmp_path / "runs"
-    local, client = serve(
-        {"appends": Function(handler("appends"), reserved_concurrency=1)}, event_retry_delays=()
-    )
+    local, client = serve({"appends": Function(handler("appends"), reserved_concurrency=1)}, time_scale=0.02)
     for _ in range(3):
         event(client, "appends", {"file": str(file)})
     local.wait_for_events(timeout=PATIENCE)
@@ -81,8 +81,9 @@ def test_an_event_for_reserved_concurrency_zero_is_dropped(serve: Serve) -> None
 
 
 def test_an_old_event_is_given_up(serve: Serve) -> None:
-    """When the next retry would come after event_max_age there is none."""
-    local, client = serve({"raises": handler("raises")}, event_retry_delays=(30.0, 30.0), event_max_age=5.0)
+    """When the next retry would come after the maximum age there is none."""
+    config = EventInvokeConfig(maximum_event_age=60)
+    local, client = serve({"raises": Function(handler("raises"), events=config)})
     event(client, "raises", {"key": "k"})
     local.wait_for_events(timeout=PATIENCE)
     assert local.stats("raises").failed == 1
