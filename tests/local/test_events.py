@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from lambda_invoke.local import EventInvokeConfig, Function, InvocationRecord
+from lambda_invoke.local import EventInvokeConfig, Function, InvocationRecord, LocalLambda, Outbox
 from tests.local.conftest import Serve, handler, invoke, until
 from tests.support.patience import PATIENCE
 
-
+HANDLERS = str(Path(__file__).parent / "event_handlers.py")
 SCALE = 0.002
 """A minute in 0.12 seconds, the maximum age in 43."""
 
@@ -104,3 +104,35 @@ def test_waiting_for_events_has_an_end(serve: Serve) -> None:
     with pytest.raises(TimeoutError, match=r"0\.05 seconds"):
         local.wait_for_events(timeout=0.05)
     assert until(lambda: local.stats("nap").succeeded == 1)
+
+
+def test_the_counts_of_a_mixed_load_add_up(serve: Serve, tmp_path: Path) -> None:
+    """Every Event is in one count, at the end and at any moment; executions are events and retries."""
+    good, bad, letters = Outbox(), Outbox(), Outbox()
+    config = EventInvokeConfig(on_success=good, on_failure=bad)
+    functions = {
+        "sometimes": Function(f"{HANDLERS}:fails_if_told", events=config, reserved_concurrency=2),
+        "off": Function(handler("echo"), reserved_concurrency=0, dead_letter=letters),
+    }
+    local, client = serve(functions, time_scale=0.005)
+    for number in range(30):
+        event(client, "sometimes", {"fail": number % 5 == 0})
+        event(client, "off", number)
+        stats = local.stats("sometimes")
+        assert stats.accepted_events == number + 1
+        assert number + 1 == stats.succeeded_events + stats.failed_events + stats.queued_events
+    local.wait_for_events(PATIENCE)
+    stats = local.stats("sometimes")
+    assert (stats.succeeded_events, stats.failed_events, stats.queued_events) == (24, 6, 0)
+    assert (len(good), len(bad), stats.delivered) == (24, 6, 30)
+    assert stats.started == 30 + stats.retried == 30 + 12
+    assert stats.max_in_flight <= 2
+    off = local.stats("off")
+    assert (off.started, off.failed_events, off.dead_lettered, len(letters)) == (0, 30, 30, 30)
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan")])
+def test_a_time_scale_is_over_zero(scale: float) -> None:
+    """Nothing else is a scale."""
+    with pytest.raises(ValueError, match="time_scale must be over 0"):
+        LocalLambda({}, time_scale=scale)
