@@ -193,7 +193,11 @@ class StateDirectory:
 
     def close(self, now: float) -> None:
         """Let go of the directory."""
-        with contextlib.closing(self._database), self._transaction(now):
+        with (
+            contextlib.closing(self._database),
+            contextlib.suppress(sqlite3.Error),  # the last write's time stands then
+            self._transaction(now),
+        ):
             pass
 
 

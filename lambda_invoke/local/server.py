@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import importlib.util
+import math
 import os
 import secrets
 import sys
@@ -100,8 +101,8 @@ class LocalLambda:
         self._scaling_rate = scaling_rate
         self._init_timeout = init_timeout
         self._idle_timeout = idle_timeout
-        if not time_scale > 0:
-            raise ValueError(f"time_scale must be over 0, not {time_scale!r}")
+        if not 0 < time_scale < math.inf:
+            raise ValueError(f"time_scale must be over 0 and finite, not {time_scale!r}")
         self._time_scale = time_scale
         self._state_dir = state_dir
         self._services = services

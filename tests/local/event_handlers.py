@@ -1,5 +1,6 @@
 """Handlers of the tests of Events and their destinations."""
 
+import json
 import os
 import time
 from pathlib import Path
@@ -34,8 +35,16 @@ def loops(event: Any, context: Any) -> Any:
     return None
 
 
-def answers_no_json(event: Any, context: Any) -> Any:
-    return b"\xff not json"
+def sends_itself_on(event: Any, context: Any) -> None:
+    import boto3
+
+    with Path(event["file"]).open("a") as file:
+        file.write("ran\n")
+    client = boto3.client("lambda", **event["client"])
+    client.invoke(
+        FunctionName=context.function_name, InvocationType="Event", Payload=json.dumps(event).encode()
+    )
+    client.close()
 
 
 def waits_for(event: Any, context: Any) -> None:

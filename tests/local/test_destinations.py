@@ -217,6 +217,24 @@ def test_a_loop_of_failures_ends_too(serve: Serve, tmp_path: Path) -> None:
     assert local.stats("a").queued_events == local.stats("b").queued_events == 0
 
 
+def test_a_handler_that_sends_events_to_itself_is_stopped(serve: Serve, tmp_path: Path) -> None:
+    """The trace header, which boto3 hands on from inside a function, counts the rounds."""
+    letters = Outbox()
+    function = Function(
+        f"{HANDLERS}:sends_itself_on", timeout=60.0, memory_size=1024, events=NO_RETRY, dead_letter=letters
+    )
+    local, client = serve({"f": function}, time_scale=SCALE)
+    options = {
+        "endpoint_url": local.endpoint_url,
+        "aws_access_key_id": local.credentials.access_key_id,
+        "aws_secret_access_key": local.credentials.secret_access_key,
+    }
+    event(client, "f", {"file": str(tmp_path / "ran"), "client": options})
+    local.wait_for_events(PATIENCE)
+    assert len(lines(tmp_path / "ran")) == 16
+    assert len(letters) == 1
+
+
 def test_sqs_gets_the_record_as_its_body(
     serve: Serve, tmp_path: Path, make_client: Any, queue: Queue
 ) -> None:

@@ -23,8 +23,8 @@ from tests.local.conftest import handler
 if TYPE_CHECKING:
     from lambda_invoke.local.stats import Tally
 
-SCALE = 1e-5
-"""A minute in 0.6 milliseconds, the maximum age in 0.2 seconds: no test of ages has this scale."""
+SCALE = 1e-3
+"""A minute in 60 milliseconds, the maximum age in 21 seconds."""
 
 
 class ScriptedExecutor:
@@ -48,7 +48,6 @@ class ScriptedExecutor:
 def run(
     executor: ScriptedExecutor,
     function: Function,
-    scale: float = SCALE,
     store: Any = None,
     before: Callable[[EventQueue, Registry], Awaitable[None]] | None = None,
 ) -> Any:
@@ -56,7 +55,7 @@ def run(
     registry = Registry({"f": function}, "us-east-1", "000000000000")
 
     async def main() -> None:
-        clock = EventClock(scale)
+        clock = EventClock(SCALE)
         kept: Any = store or NoStore()
         given: Any = executor
         queue = EventQueue(registry, given, Deliveries(registry, clock, None), kept, clock)
@@ -84,7 +83,7 @@ def test_refusals_are_no_attempts(refusal: Exception) -> None:
     """Throttles and 5xx are put back; the attempt that then runs is the first."""
     box = Outbox()
     executor = ScriptedExecutor(refusal, refusal, b"1")
-    stats = run(executor, Function(handler("echo"), events=EventInvokeConfig(on_success=box)), scale=1e-3)
+    stats = run(executor, Function(handler("echo"), events=EventInvokeConfig(on_success=box)))
     assert [invocation.attempt for invocation in executor.ran] == [1, 1, 1]
     assert told(box) == ("Success", 1)
     assert (stats.retried, stats.succeeded_events) == (0, 1)
@@ -95,7 +94,7 @@ def test_throttles_between_retries_use_none_up() -> None:
     box = Outbox()
     busy = Throttled("ConcurrentInvocationLimitExceeded")
     executor = ScriptedExecutor(b"error", busy, b"error", busy, busy, b"error")
-    stats = run(executor, Function(handler("echo"), events=EventInvokeConfig(on_failure=box)), scale=1e-3)
+    stats = run(executor, Function(handler("echo"), events=EventInvokeConfig(on_failure=box)))
     assert [invocation.attempt for invocation in executor.ran] == [1, 2, 2, 3, 3, 3]
     assert told(box) == ("RetriesExhausted", 3)
     assert (stats.retried, stats.failed_events) == (2, 1)
@@ -106,7 +105,7 @@ def test_an_event_that_is_never_let_in_gets_too_old() -> None:
     box, letters = Outbox(), Outbox()
     config = EventInvokeConfig(maximum_event_age=60, on_failure=box)
     executor = ScriptedExecutor(*[Throttled("ConcurrentInvocationLimitExceeded")] * 9)
-    run(executor, Function(handler("echo"), events=config, dead_letter=letters), scale=1e-3)
+    run(executor, Function(handler("echo"), events=config, dead_letter=letters))
     assert told(box) == ("EventAgeExceeded", 0)
     assert "responseContext" not in box.records[0]
     assert letters.records[0]["MessageAttributes"]["ErrorCode"]["StringValue"] == "429"
@@ -124,7 +123,7 @@ def test_reserved_zero_after_a_failure_ends_it(caplog: pytest.LogCaptureFixture)
 
 def test_a_failure_of_the_endpoint_is_put_back(caplog: pytest.LogCaptureFixture) -> None:
     """As one of the service is; its traceback is in the log."""
-    stats = run(ScriptedExecutor(OSError("no processes"), b"1"), Function(handler("echo")), scale=1e-3)
+    stats = run(ScriptedExecutor(OSError("no processes"), b"1"), Function(handler("echo")))
     assert (stats.succeeded_events, stats.failed_events) == (1, 0)
     assert "no processes" in caplog.text
 

@@ -131,7 +131,7 @@ def test_the_counts_of_a_mixed_load_add_up(serve: Serve, tmp_path: Path) -> None
     assert (off.started, off.failed_events, off.dead_lettered, len(letters)) == (0, 30, 30, 30)
 
 
-@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_time_scale_is_over_zero(scale: float) -> None:
     """Nothing else is a scale."""
     with pytest.raises(ValueError, match="time_scale must be over 0"):
