@@ -31,12 +31,13 @@ class Services:
         self._lock = threading.Lock()  # boto3's default session cannot be used by two threads
         self._clients: dict[str, Any] = {}
         self._queue_urls: dict[str, str] = {}
+        self._closed = False
 
     def send(self, route: ServiceRoute, message: Message, timestamp: str) -> None:
         """Send it once; ``timestamp`` is the record's. Whatever the client raises comes through.
 
         Raises:
-            UndeliverableError: the service said no to this message.
+            UndeliverableError: the service said no to this message, or they are closed.
         """
         client = self._client(route.service)
         match route.service:
@@ -62,6 +63,8 @@ class Services:
 
     def _client(self, service: str) -> Any:
         with self._lock:
+            if self._closed:
+                raise UndeliverableError("the endpoint has stopped")
             if service not in self._clients:
                 self._clients[service] = self._make_client(service)
             return self._clients[service]
@@ -74,8 +77,9 @@ class Services:
         return url
 
     def close(self) -> None:
-        """Close the clients."""
+        """Close the clients; what waited for a thread is not sent any more."""
         with self._lock:
+            self._closed = True
             for client in self._clients.values():
                 with contextlib.suppress(Exception):  # they are the caller's make
                     client.close()

@@ -82,7 +82,7 @@ def _service(arn: str, service: str, account_id: str | None, resource: str) -> S
 
 def _function(text: str, registry: Registry) -> FunctionRoute:
     try:
-        target = registry.resolve(text)
+        target = registry.find(text)
     except ServiceFault as error:
         served = ", ".join(registry) or "none"
         raise LocalLambdaError(

@@ -197,7 +197,7 @@ class EventQueue:
                 raise UndeliverableError(
                     f"the record has {len(payload)} bytes, an Event at most {MAX_EVENT_BYTES}"
                 )
-            target = self._registry.resolve(name, route.qualifier)
+            target = self._registry.find(name, route.qualifier)
             invocation = Invocation(str(uuid.uuid4()), target.invoked_arn, payload, "Event", trace_id)
             self.submit(target, invocation)
 

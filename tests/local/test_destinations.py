@@ -16,7 +16,7 @@ from botocore.config import Config
 
 from lambda_invoke.local import EventInvokeConfig, Function, LocalLambda, LocalLambdaError, Outbox
 from lambda_invoke.local.deliveries import Deliveries
-from lambda_invoke.local.destination_services import MAX_SNS_BYTES, Services
+from lambda_invoke.local.destination_services import MAX_SNS_BYTES, Services, UndeliverableError
 from lambda_invoke.local.destinations import ServiceRoute, check_destination, route
 from lambda_invoke.local.event_records import Message
 from lambda_invoke.local.registry import Registry
@@ -451,6 +451,16 @@ def test_a_stop_does_not_wait_for_a_destination_that_hangs(serve: Serve, tmp_pat
     local.stop()
     gate.set()
     assert local.stats("f").queued_events == 1
+
+
+def test_nothing_is_sent_once_services_are_closed() -> None:
+    """A delivery that waited for a thread until the stop is left to the next start."""
+    stub = RecordingClient([{}])
+    services = Services(lambda _name: stub)
+    services.close()
+    with pytest.raises(UndeliverableError, match="stopped"):
+        services.send(ServiceRoute("sns", TOPIC, ACCOUNT, "t"), Message("{}", "f", "arn", "id"), "")
+    assert stub.calls == []
 
 
 def test_a_record_that_sns_would_refuse_goes_without_its_payloads() -> None:

@@ -15,7 +15,7 @@ from lambda_invoke.local.event_state import EventClock, QueuedEvent
 from lambda_invoke.local.event_store import NoStore
 from lambda_invoke.local.events import EventQueue
 from lambda_invoke.local.executor import Execution
-from lambda_invoke.local.faults import ServiceFault, Throttled, not_found
+from lambda_invoke.local.faults import ServiceFault, Throttled
 from lambda_invoke.local.outcome import Invocation, Verdict
 from lambda_invoke.local.registry import Deployment, Registry
 from tests.local.conftest import handler
@@ -130,7 +130,9 @@ def test_a_failure_of_the_endpoint_is_put_back(caplog: pytest.LogCaptureFixture)
 
 def test_a_function_that_is_gone_takes_its_events_along(caplog: pytest.LogCaptureFixture) -> None:
     """Nobody is told, and it is counted as dropped."""
-    stats = run(ScriptedExecutor(not_found("Function", "arn")), Function(handler("echo")))
+    stats = run(
+        ScriptedExecutor(ServiceFault(404, "ResourceNotFoundException", "gone")), Function(handler("echo"))
+    )
     assert (stats.failed_events, stats.dropped_events, stats.queued_events) == (1, 1, 0)
     assert "the function is gone" in caplog.text
 
