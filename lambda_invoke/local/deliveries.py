@@ -47,8 +47,8 @@ class Deliveries:
         to_function: Callable[[FunctionRoute, Message], None],
     ) -> bool:
         """Whether it arrived; a failure is logged. ``kind`` is as for ``check_destination``."""
-        pause = _FIRST_PAUSE
-        for attempt in range(1, _TRIES + 1):
+        attempt, pause = 1, _FIRST_PAUSE
+        while True:
             try:
                 found = check_destination(
                     destination, self._registry, kind=kind, has_services=self._services is not None
@@ -68,10 +68,9 @@ class Deliveries:
                     _log(message, kind, destination, _name(error))
                     return False
                 await self._clock.sleep(pause)
-                pause *= 2
+                attempt, pause = attempt + 1, pause * 2
             else:
                 return True
-        return False
 
     async def _send(self, found: ServiceRoute, message: Message, timestamp: str) -> None:
         assert self._services is not None
