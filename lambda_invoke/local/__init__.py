@@ -9,7 +9,7 @@
 
 Handlers run in worker processes under awslambdaric, AWS's own runtime client, so that events,
 contexts, error payloads and stack traces are AWS's own. What it does not serve (durable executions,
-response streaming, what makes and deletes functions) it refuses by name.
+what makes and deletes functions) it refuses by name.
 """
 
 from lambda_invoke.local.function import (
@@ -22,15 +22,18 @@ from lambda_invoke.local.function import (
     LocalLambdaError,
     Outbox,
 )
+from lambda_invoke.local.injection import Fault, Injection
 from lambda_invoke.local.server import LocalLambda
 from lambda_invoke.local.signature import LocalCredentials
 
 __all__ = [
     "Alias",
     "EventInvokeConfig",
+    "Fault",
     "Function",
     "FunctionStats",
     "Handler",
+    "Injection",
     "InvocationRecord",
     "LocalCredentials",
     "LocalLambda",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
@@ -13,15 +14,20 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
-from lambda_invoke.local import log
+import attrs
+
+from lambda_invoke.local import injection, log
 from lambda_invoke.local.faults import ServiceFault, invalid_content, invalid_parameter, too_large
 from lambda_invoke.local.http import LOOPBACK, HttpRequest, HttpResponse, comes_from_a_browser
 from lambda_invoke.local.outcome import Invocation
+from lambda_invoke.local.response_stream import CONTENT_TYPE, ReplyStream
+from lambda_invoke.local.streamed_reply import event_stream
 
 if TYPE_CHECKING:
     from lambda_invoke.local.control_plane import ControlPlane
     from lambda_invoke.local.events import EventQueue
-    from lambda_invoke.local.executor import Executor
+    from lambda_invoke.local.executor import Execution, Executor
+    from lambda_invoke.local.injection import Injections
     from lambda_invoke.local.registry import Deployment, Registry, Target
     from lambda_invoke.local.signature import Verifier
 
@@ -34,6 +40,8 @@ MAX_EVENT_BYTES = 1_048_576
 MAX_CLIENT_CONTEXT_BYTES = 3_583
 """AWS quota, 2026-11: the client context, as base64."""
 
+_TYPES = ("RequestResponse", "Event", "DryRun")
+_STREAMING_TYPES = ("RequestResponse", "DryRun")
 _TENANT_ID = re.compile(r"[a-zA-Z0-9._:/=+\-@ ]{1,256}")
 
 
@@ -47,12 +55,15 @@ class Api:
         control_plane: ControlPlane,
         executor: Executor,
         events: EventQueue,
+        injections: Injections,
     ) -> None:
         self._verifier = verifier
         self._registry = registry
         self._control_plane = control_plane
         self._executor = executor
         self._events = events
+        self._injections = injections
+        self._streaming: set[asyncio.Task[Execution]] = set()
         self.port = 0
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
@@ -71,8 +82,10 @@ class Api:
     def _admit(self, request: HttpRequest) -> None:
         """Keep out all but the holder of the key: other users, web pages, names rebound to loopback."""
         if comes_from_a_browser(request):
+            logger.warning("refused a web page's %s request", request.method)
             raise ServiceFault(403, "AccessDeniedException", "This endpoint does not answer web pages.")
         if request.headers.get("host") not in (f"{LOOPBACK}:{self.port}", f"localhost:{self.port}"):
+            logger.warning("refused a %s request to a foreign host name", request.method)
             raise ServiceFault(
                 403, "AccessDeniedException", "This endpoint does not answer to that host name."
             )
@@ -87,30 +100,47 @@ class Api:
             case "POST", ["2015-03-31", "functions", name, "invocations"]:
                 target = self._registry.resolve(name, query.get("Qualifier"))
                 return await self._invoke(request, target, request_id)
+            case "POST", ["2021-11-15", "functions", name, "response-streaming-invocations"]:
+                target = self._registry.resolve(name, query.get("Qualifier"))
+                return await self._invoke(request, target, request_id, streaming=True)
             case _:
                 answer = self._control_plane.answer(request.method, segments, query, request.body)
         if answer is None:
-            raise _not_served(request, ["Invoke", *self._control_plane.served])
+            raise _not_served(request, ["Invoke", "InvokeWithResponseStream", *self._control_plane.served])
         headers = {"Content-Type": "application/json", "x-amzn-RequestId": request_id}
         body = b"" if answer.document is None else json.dumps(answer.document).encode()
         return HttpResponse(answer.status, headers, body)
 
-    async def _invoke(self, request: HttpRequest, target: Target, request_id: str) -> HttpResponse:
+    async def _invoke(
+        self, request: HttpRequest, target: Target, request_id: str, *, streaming: bool = False
+    ) -> HttpResponse:
         kind = request.headers.get("x-amz-invocation-type", "RequestResponse")
-        if kind not in ("RequestResponse", "Event", "DryRun"):
-            raise invalid_parameter(f"Invocation type '{kind}' is not one of RequestResponse, Event, DryRun")
+        types = _STREAMING_TYPES if streaming else _TYPES
+        if kind not in types:
+            raise invalid_parameter(f"Invocation type '{kind}' is not one of {', '.join(types)}")
         log_type = request.headers.get("x-amz-log-type", "None")
         if log_type not in ("None", "Tail"):
             raise invalid_parameter(f"Log type '{log_type}' is not one of None, Tail")
         invocation = _invocation(request, target, request_id, kind)
-        deployment = target.deployment
+        deployment, tail = target.deployment, log_type == "Tail"
         headers = {"x-amzn-RequestId": request_id, "X-Amzn-Trace-Id": _public_trace(invocation.trace_id)}
-        if kind == "DryRun":
-            return HttpResponse(204, {**headers, "X-Amz-Executed-Version": deployment.version})
-        if kind == "Event":
-            self._events.submit(target, invocation)
-            return HttpResponse(202, headers)
-        return await self._execute(deployment, invocation, headers, tail=log_type == "Tail")
+
+        async def answer() -> HttpResponse:
+            if kind == "DryRun":
+                return HttpResponse(204, {**headers, "X-Amz-Executed-Version": deployment.version})
+            if kind == "Event":
+                self._events.submit(target, invocation)
+                return HttpResponse(202, headers)
+            if streaming:
+                return await self._stream(deployment, invocation, headers, tail=tail)
+            return await self._execute(deployment, invocation, headers, tail=tail)
+
+        name = deployment.function_name
+        fault = self._injections.take(name)
+        if fault is None:
+            return await answer()
+        self._executor.tallies[name].injected(throttled=fault.throttles)
+        return await injection.apply(fault, answer, request_id)
 
     async def _execute(
         self, deployment: Deployment, invocation: Invocation, headers: dict[str, str], *, tail: bool
@@ -126,6 +156,23 @@ class Api:
         if tail:
             headers["X-Amz-Log-Result"] = log.tail(execution.log)
         return HttpResponse(200, headers, execution.verdict.payload)
+
+    async def _stream(
+        self, deployment: Deployment, invocation: Invocation, headers: dict[str, str], *, tail: bool
+    ) -> HttpResponse:
+        stream = ReplyStream()
+        running = asyncio.create_task(
+            self._executor.execute(deployment, attrs.evolve(invocation, reply_stream=stream)),
+            name="lambda-invoke-local-stream",
+        )
+        self._streaming.add(running)  # it runs to its end, whether or not the caller stays
+        running.add_done_callback(self._streaming.discard)
+        running.add_done_callback(lambda _: stream.end())
+        await stream.began.wait()
+        if running.done():
+            running.result()  # raises what kept it from running
+        headers = {"Content-Type": CONTENT_TYPE, **headers, "X-Amz-Executed-Version": deployment.version}
+        return HttpResponse(200, headers, stream=event_stream(running, stream, tail=tail))
 
 
 def _invocation(request: HttpRequest, target: Target, request_id: str, kind: str) -> Invocation:

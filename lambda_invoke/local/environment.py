@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import secrets
@@ -12,24 +13,31 @@ import time
 from typing import TYPE_CHECKING, BinaryIO
 
 from lambda_invoke.local import log, memory
+from lambda_invoke.local.chunked import BrokenBodyError
 from lambda_invoke.local.outcome import (
     Answered,
     Exited,
     InitOutcome,
     Invocation,
+    Malformed,
     Outcome,
     OutOfMemory,
     Ready,
+    Streamed,
     TimedOut,
 )
 from lambda_invoke.local.process import WorkerProcess
 from lambda_invoke.local.runtime_api import RuntimeApi
+from lambda_invoke.local.streamed_reply import receive
 
 if TYPE_CHECKING:
+    from lambda_invoke.local.chunked import ChunkedBody
     from lambda_invoke.local.registry import Deployment
 
 _NOT_INHERITED = ("AWS_", "BOTO_", "_X_AMZN_", "_HANDLER", "_LAMBDA_", "LAMBDA_")
 """The developer's credentials, profiles and endpoints are not the function's."""
+_EXIT_SECONDS = 1.0
+"""A worker whose reply broke off has so long to have ended; then it is the reply alone that is wrong."""
 
 
 def worker_configuration(deployment: Deployment, path: list[str], runtime_client: str) -> BinaryIO:
@@ -106,6 +114,7 @@ class Environment:
         self._delivered_at: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._out_of_memory = False
+        self._replying = False
         self.started_at = 0.0
         self.duration = 0.0
 
@@ -154,7 +163,7 @@ class Environment:
         delivered_at = time.perf_counter() if self._delivered_at is None else self._delivered_at
         self.duration = time.perf_counter() - delivered_at
         self._forget()
-        if not isinstance(outcome, Answered):
+        if not isinstance(outcome, Answered | Streamed):
             await self.close()
             return outcome
         self._process.drain()
@@ -168,6 +177,7 @@ class Environment:
         if self._timer is not None:
             self._timer.cancel()
         self._invocation = self._outcome = self._timer = self._delivered_at = None
+        self._replying = False
 
     def measure(self, resident: int) -> None:
         """Take a sample of the tree's resident memory in bytes; over the function's memory it is killed."""
@@ -205,11 +215,26 @@ class Environment:
         )
         return invocation, int((time.time() + self._timeout) * 1000)
 
-    def answered(self, request_id: str, answer: Answered) -> bool:
+    def answered(self, request_id: str, answer: Answered | Malformed) -> bool:
         """The Runtime API's /response and /error."""
-        if self._invocation is None or self._invocation.request_id != request_id:
+        if self._invocation is None or self._invocation.request_id != request_id or self._replying:
             return False
         return self._settle(answer)
+
+    async def streamed(self, request_id: str, body: ChunkedBody) -> bool:
+        """The Runtime API's /response in streaming mode."""
+        if self._invocation is None or self._invocation.request_id != request_id or self._replying:
+            return False
+        self._replying = True
+        try:
+            return self._settle(await receive(body, self._invocation.reply_stream))
+        except BrokenBodyError as error:
+            assert self._process is not None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_EXIT_SECONDS):
+                    await self._process.exited.wait()
+            self._settle(Malformed("Runtime.TruncatedResponse", f"The response was truncated: {error}"))
+            return False
 
     def init_failed(self, error: Answered) -> None:
         """The Runtime API's /init/error."""

@@ -221,7 +221,7 @@ def _record(deployment: Deployment, invocation: Invocation, execution: Execution
         invocation.invocation_type,
         "failed" if failed else "succeeded",
         invocation.attempt,
-        remote_error_type(execution.verdict.payload) if failed else None,
+        (remote_error_type(execution.verdict.payload) or execution.verdict.error_type) if failed else None,
         execution.duration,
         execution.init_duration,
         execution.max_memory_used,

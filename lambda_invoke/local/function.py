@@ -242,7 +242,8 @@ class FunctionStats:
     ``started`` is how often the handler was called or its worker failed to start (each retry of
     an Event included), ``succeeded`` and ``failed`` how those ended, ``throttled`` how many calls
     were answered 429 (or, for an Event, put back). ``cold_starts`` counts new workers, ``in_flight``
-    what runs now and ``max_in_flight`` the most at once.
+    what runs now and ``max_in_flight`` the most at once, ``injected_faults`` the faults of
+    ``LocalLambda.inject`` that calls met.
 
     Of Events, ``accepted_events`` were answered 202 or came as another function's record, and
     ``resumed_events`` were taken up from the state directory. An Event is done with once it has ended and
@@ -272,6 +273,7 @@ class FunctionStats:
     delivered: int = 0
     dead_lettered: int = 0
     delivery_failures: int = 0
+    injected_faults: int = 0
 
 
 @attrs.frozen

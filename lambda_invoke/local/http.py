@@ -7,20 +7,31 @@ dependency; this one knows only what those two APIs use.
 from __future__ import annotations
 
 import asyncio
-from email.utils import formatdate
+import contextlib
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import attrs
 
+from lambda_invoke.local.chunked import ChunkedBody
+from lambda_invoke.local.http_reply import HangUpError, write_reply
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from lambda_invoke.local.http_reply import Delivery
 
 LOOPBACK = "127.0.0.1"
 MAX_HEAD_BYTES = 64 * 1024
 _READ_AHEAD_BYTES = 1024 * 1024
 _DISCARD_BYTES = 256 * 1024
 _CLOSE_SECONDS = 1.0
+_LINGER_SECONDS = 1.0
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_SINGLE = frozenset({"host", "content-length", "transfer-encoding", "authorization"})
+"""Two of one of these are how requests are smuggled."""
+_MAX_LENGTH_DIGITS = 15
 
 
 class MalformedRequestError(Exception):
@@ -35,7 +46,8 @@ class MalformedRequestError(Exception):
 class HttpRequest:
     """A request. Header names are lower-case; ``path`` and ``query`` are as they came, still quoted.
 
-    ``body`` is empty when ``body_size`` is over the server's limit: it was read and thrown away.
+    ``body`` is empty when ``body_size`` is over the server's limit: it was read and thrown away. A
+    chunked body comes as ``stream`` instead, of which ``body_size`` says nothing.
     """
 
     method: str
@@ -44,15 +56,22 @@ class HttpRequest:
     headers: dict[str, str] = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
     body_size: int
+    stream: ChunkedBody | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen
 class HttpResponse:
-    """A response; Date, Content-Length and Connection are added when it is written."""
+    """A response; Date, Connection and the body's framing are added when it is written.
+
+    ``stream`` makes a body that is sent as it comes; it is closed when nobody takes it any more.
+    ``delivery`` spoils it on its way.
+    """
 
     status: int
     headers: dict[str, str] = attrs.field(factory=dict)
     body: bytes = attrs.field(default=b"", repr=False)
+    stream: AsyncGenerator[bytes, None] | None = attrs.field(default=None, repr=False)
+    delivery: Delivery | None = None
 
 
 def comes_from_a_browser(request: HttpRequest) -> bool:
@@ -61,11 +80,28 @@ def comes_from_a_browser(request: HttpRequest) -> bool:
 
 
 class HttpServer:
-    """Serves ``handle`` on a loopback port of its own, connections kept alive."""
+    """Serves ``handle`` on a loopback port of its own, connections kept alive.
 
-    def __init__(self, handle: Callable[[HttpRequest], Awaitable[HttpResponse]], *, body_limit: int) -> None:
+    Args:
+        handle: answers one request.
+        body_limit: bytes of a body that are kept.
+        read_timeout: seconds that a client has for a head, from its first byte, and as many for a
+            body; None for no limit. A connection without a request may stay.
+        accept_chunked: whether a body may be chunked; it then comes as a stream.
+    """
+
+    def __init__(
+        self,
+        handle: Callable[[HttpRequest], Awaitable[HttpResponse]],
+        *,
+        body_limit: int,
+        read_timeout: float | None = None,
+        accept_chunked: bool = False,
+    ) -> None:
         self._handle = handle
         self._body_limit = body_limit
+        self._read_timeout = read_timeout
+        self._accept_chunked = accept_chunked
         self._connections: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self.port = 0
@@ -93,8 +129,10 @@ class HttpServer:
         self._connections.add(connection)
         try:
             await self._converse(reader, writer)
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # the client went, or the server stops: there is nobody to tell
+        except TimeoutError:
+            writer.transport.abort()  # a client that takes nothing would keep what is left for ever
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError, HangUpError):
+            pass  # the client went or is to be left, or the server stops: there is nobody to tell
         finally:
             self._connections.discard(connection)
             writer.close()
@@ -102,80 +140,106 @@ class HttpServer:
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             try:
-                request = await self._read(reader)
+                request = await self._read(reader, writer)
             except MalformedRequestError as error:
-                writer.write(_render(HttpResponse(error.status), keep_alive=False))
-                await writer.drain()
+                await write_reply(writer, HttpResponse(error.status), keep_alive=False)
+                await _linger(reader, writer)
                 return
             if request is None:
                 return
             response = await self._handle(request)
-            keep_alive = request.headers.get("connection", "").lower() != "close"
-            writer.write(_render(response, keep_alive=keep_alive))
-            await writer.drain()
+            unread = request.stream is not None and not request.stream.finished
+            keep_alive = not unread and request.headers.get("connection", "").lower() != "close"
+            await write_reply(writer, response, keep_alive=keep_alive, without_body=request.method == "HEAD")
             if not keep_alive:
                 return
 
-    async def _read(self, reader: asyncio.StreamReader) -> HttpRequest | None:
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-        except asyncio.IncompleteReadError as error:
-            if error.partial:
-                raise
+    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> HttpRequest | None:
+        first = await reader.read(1)
+        if not first:
             return None
+        try:
+            async with asyncio.timeout(self._read_timeout):
+                head = first + await reader.readuntil(b"\r\n\r\n")
+            if len(head) > MAX_HEAD_BYTES:
+                raise MalformedRequestError(431)
+            method, target, headers = _parse_head(head)
+            if "expect" in headers:
+                await _continue(headers["expect"], writer)
+            if "transfer-encoding" in headers:
+                return self._chunked(method, target, headers, reader)
+            async with asyncio.timeout(self._read_timeout):
+                size, body = await self._body(headers, reader)
         except asyncio.LimitOverrunError as error:
             raise MalformedRequestError(431) from error
-        if len(head) > MAX_HEAD_BYTES:
-            raise MalformedRequestError(431)
-        method, target, headers = _parse_head(head)
-        if "transfer-encoding" in headers:
-            raise MalformedRequestError(411)
+        except TimeoutError as error:
+            raise MalformedRequestError(408) from error
+        path, _, query = target.partition("?")
+        return HttpRequest(method, path, query, headers, body, size)
+
+    async def _body(self, headers: dict[str, str], reader: asyncio.StreamReader) -> tuple[int, bytes]:
         length = headers.get("content-length", "0")
-        if not (length.isascii() and length.isdigit()):
+        if not (length.isascii() and length.isdigit()) or len(length) > _MAX_LENGTH_DIGITS:
             raise MalformedRequestError(400)
         size = int(length)
         if size > self._body_limit:
             await _discard(reader, size)
-            body = b""
-        else:
-            body = await reader.readexactly(size) if size else b""
+            return size, b""
+        return size, await reader.readexactly(size) if size else b""
+
+    def _chunked(
+        self, method: str, target: str, headers: dict[str, str], reader: asyncio.StreamReader
+    ) -> HttpRequest:
+        if "content-length" in headers:
+            raise MalformedRequestError(400)
+        if not self._accept_chunked:
+            raise MalformedRequestError(411)
+        if headers["transfer-encoding"].lower() != "chunked":
+            raise MalformedRequestError(501)
         path, _, query = target.partition("?")
-        return HttpRequest(method, path, query, headers, body, size)
+        return HttpRequest(method, path, query, headers, b"", 0, ChunkedBody(reader))
 
 
 def _parse_head(head: bytes) -> tuple[str, str, dict[str, str]]:
-    first, *lines = head[:-4].decode("latin-1").split("\r\n")
+    text = head[:-4].decode("latin-1")
+    first, *lines = text.split("\r\n")
+    if not len(lines) == text.count("\r") == text.count("\n") or "\0" in text:
+        raise MalformedRequestError(400)  # a lone CR or LF is a line's end to some, and not to others
     try:
         method, target, protocol = first.split(" ")
     except ValueError as error:
         raise MalformedRequestError(400) from error
-    if protocol != "HTTP/1.1" or not target.startswith("/"):
+    if protocol != "HTTP/1.1" or not target.startswith("/") or not _TOKEN.fullmatch(method):
         raise MalformedRequestError(400)
     headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")
-        if not colon or name != name.strip() or not name:
+        if not colon or not _TOKEN.fullmatch(name):
             raise MalformedRequestError(400)
         name, value = name.lower(), value.strip(" \t")
-        if name in headers and name in {"host", "content-length", "authorization"}:
-            raise MalformedRequestError(400)  # two of these are how requests are smuggled
+        if name in headers and name in _SINGLE:
+            raise MalformedRequestError(400)
         headers[name] = f"{headers[name]},{value}" if name in headers else value
     return method, target, headers
+
+
+async def _continue(expected: str, writer: asyncio.StreamWriter) -> None:
+    """Ask for the body: curl waits a second for it when that is over 1 MB."""
+    if expected.lower() != "100-continue":
+        raise MalformedRequestError(417)
+    writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    await writer.drain()
+
+
+async def _linger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Read on for a moment: a socket that is closed with bytes unread takes the reply back."""
+    with contextlib.suppress(TimeoutError, OSError):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            writer.write_eof()
+            while await reader.read(_DISCARD_BYTES):
+                pass
 
 
 async def _discard(reader: asyncio.StreamReader, size: int) -> None:
     while size:
         size -= len(await reader.readexactly(min(size, _DISCARD_BYTES)))
-
-
-def _render(response: HttpResponse, *, keep_alive: bool) -> bytes:
-    lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
-    headers = {
-        "Date": formatdate(usegmt=True),
-        **response.headers,
-        "Connection": "keep-alive" if keep_alive else "close",
-    }
-    if response.status != HTTPStatus.NO_CONTENT:
-        headers["Content-Length"] = str(len(response.body))
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + response.body

@@ -13,13 +13,16 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Protocol
 
+from lambda_invoke.local.chunked import BrokenBodyError
 from lambda_invoke.local.http import LOOPBACK, HttpRequest, HttpResponse, HttpServer, comes_from_a_browser
-from lambda_invoke.local.outcome import MAX_RESPONSE_BYTES, Answered
+from lambda_invoke.local.outcome import MAX_RESPONSE_BYTES, Answered, Malformed
 
 if TYPE_CHECKING:
+    from lambda_invoke.local.chunked import ChunkedBody
     from lambda_invoke.local.outcome import Invocation
 
 _USER = "worker"
+_RESPONSE_MODE = "lambda-runtime-function-response-mode"
 _ACCEPTED = HttpResponse(202, {"Content-Type": "application/json"}, b'{"status":"OK"}')
 
 
@@ -29,8 +32,11 @@ class RuntimeEvents(Protocol):
     async def next_invocation(self) -> tuple[Invocation, int]:
         """Wait for the next invocation; with its deadline in milliseconds since the epoch."""
 
-    def answered(self, request_id: str, answer: Answered) -> bool:
-        """Take the handler's result or error; False when that invocation is not running."""
+    def answered(self, request_id: str, answer: Answered | Malformed) -> bool:
+        """Take the handler's result or error; False when that invocation is not waiting for one."""
+
+    async def streamed(self, request_id: str, body: ChunkedBody) -> bool:
+        """Take the handler's result as it is made; False as for ``answered``, or when it broke off."""
 
     def init_failed(self, error: Answered) -> None:
         """Take the error of an init that failed."""
@@ -44,7 +50,7 @@ class RuntimeApi:
         self._token = secrets.token_urlsafe(24)
         basic = base64.b64encode(f"{_USER}:{self._token}".encode()).decode()
         self._authorization = f"Basic {basic}".encode()
-        self._server = HttpServer(self._handle, body_limit=MAX_RESPONSE_BYTES)
+        self._server = HttpServer(self._handle, body_limit=MAX_RESPONSE_BYTES, accept_chunked=True)
 
     async def start(self) -> str:
         """Listen; the value of ``AWS_LAMBDA_RUNTIME_API``, with the token in it."""
@@ -59,21 +65,44 @@ class RuntimeApi:
         given = request.headers.get("authorization", "").encode("latin-1")
         if comes_from_a_browser(request) or not hmac.compare_digest(given, self._authorization):
             return _error(403, "Forbidden", "Only this endpoint's own worker may speak to its Runtime API.")
-        return await self._route(request)
+        try:
+            return await self._route(request)
+        except BrokenBodyError as error:
+            return _error(400, "InvalidRequest", str(error))
 
     async def _route(self, request: HttpRequest) -> HttpResponse:
         match request.method, request.path.split("/")[1:]:
             case "GET", ["2018-06-01", "runtime", "invocation", "next"]:
                 return _next(*await self._events.next_invocation())
             case "POST", ["2018-06-01", "runtime", "invocation", request_id, ("response" | "error") as kind]:
-                answer = Answered(request.body, kind == "error", request.body_size)
-                if self._events.answered(request_id, answer):
-                    return _ACCEPTED
-                return _error(400, "InvalidRequestID", "Invalid request ID")
+                return await self._answer(request, request_id, kind)
             case "POST", ["2018-06-01", "runtime", "init", "error"]:
-                self._events.init_failed(Answered(request.body, is_error=True, size=request.body_size))
+                self._events.init_failed(await _answered(request, is_error=True))
                 return _ACCEPTED
         return _error(404, "NotFound", f"{request.method} {request.path} is not part of the Runtime API.")
+
+    async def _answer(self, request: HttpRequest, request_id: str, kind: str) -> HttpResponse:
+        """Take a /response or an /error.
+
+        Source: "Building a custom runtime", response streaming, AWS Lambda developer guide, 2026-11.
+        """
+        mode = request.headers.get(_RESPONSE_MODE, "") if kind == "response" else ""
+        if mode == "streaming" and request.stream is not None:
+            accepted = await self._events.streamed(request_id, request.stream)
+        elif mode in ("", "streaming"):
+            accepted = self._events.answered(request_id, await _answered(request, is_error=kind == "error"))
+        else:
+            error = Malformed("Runtime.InvalidResponseModeHeader", f"Invalid response mode: {mode!r:.40}")
+            self._events.answered(request_id, error)
+            return _error(400, "InvalidResponseModeHeader", error.message)
+        return _ACCEPTED if accepted else _error(400, "InvalidRequestID", "Invalid request ID")
+
+
+async def _answered(request: HttpRequest, *, is_error: bool) -> Answered:
+    body, size = request.body, request.body_size
+    if request.stream is not None:
+        body, size = await request.stream.read_all(MAX_RESPONSE_BYTES)
+    return Answered(body, is_error, size)
 
 
 def _next(invocation: Invocation, deadline: int) -> HttpResponse:

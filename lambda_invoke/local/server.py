@@ -22,6 +22,7 @@ from lambda_invoke.local.events import EventQueue
 from lambda_invoke.local.executor import Executor
 from lambda_invoke.local.function import Function, FunctionStats, InvocationRecord, LocalLambdaError
 from lambda_invoke.local.http import LOOPBACK, HttpServer
+from lambda_invoke.local.injection import Injections
 from lambda_invoke.local.pool import Pool, WorkerSettings
 from lambda_invoke.local.registry import Registry
 from lambda_invoke.local.signature import LocalCredentials, Verifier
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
     from lambda_invoke.aio import AsyncLambdaClient
     from lambda_invoke.client import LambdaClient
+    from lambda_invoke.local.injection import Fault, Injection
+
+_READ_SECONDS = 30.0
+"""A client has so long to send a request's head, and as long for its body."""
 
 
 class LocalLambda:
@@ -64,6 +69,9 @@ class LocalLambda:
             thread, before its reply is sent.
         runtime_client: awslambdaric's C extension ("native"), the pure-Python one that stands in for
             it ("python"), or the first that can be imported ("auto").
+        allow_any_credentials: let through requests that were signed with any key, or not at all, for
+            clients that cannot be given the endpoint's own. Every program of this machine can then
+            run the handlers; web pages still cannot.
 
     Raises:
         LocalLambdaError: a handler that no worker could find, awslambdaric is not installed, or
@@ -86,6 +94,7 @@ class LocalLambda:
         services: Callable[[str], Any] | None = None,
         on_invocation: Callable[[InvocationRecord], object] | None = None,
         runtime_client: Literal["auto", "native", "python"] = "auto",
+        allow_any_credentials: bool = False,
     ) -> None:
         _check_platform()
         self._registry = Registry(functions, region_name, account_id)
@@ -108,6 +117,8 @@ class LocalLambda:
         self._services = services
         self._on_invocation = on_invocation
         self._runtime_client = runtime_client
+        self._allow_any_credentials = allow_any_credentials
+        self._injections = Injections()
         self._path = [os.path.abspath(entry) for entry in sys.path]  # noqa: PTH100 - "" is this directory
         self._credentials = LocalCredentials(
             "LOCAL" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30)
@@ -172,9 +183,9 @@ class LocalLambda:
         )
         control_plane = ControlPlane(self._registry, self._concurrency_limit)
         self._registry.states.begin()
-        verifier = Verifier(self._credentials, self._registry.region_name)
-        api = Api(verifier, self._registry, control_plane, executor, events)
-        server = HttpServer(api.handle, body_limit=MAX_REQUEST_BYTES)
+        verifier = Verifier(self._credentials, self._registry.region_name, self._allow_any_credentials)
+        api = Api(verifier, self._registry, control_plane, executor, events, self._injections)
+        server = HttpServer(api.handle, body_limit=MAX_REQUEST_BYTES, read_timeout=_READ_SECONDS)
         try:
             await pool.open()
             await server.start()
@@ -260,6 +271,25 @@ class LocalLambda:
             self._registry.function(name)
             return ""
         return b"".join(self._executor.logs[name].copy()).decode("utf-8", "replace")
+
+    def inject(self, fault: Fault, *, function: str | None = None, times: int = 1) -> Injection:
+        """Have the next ``times`` invocations meet a fault: of one function, or of any.
+
+        Every Invoke and InvokeWithResponseStream that is valid meets at most one fault: the first, in
+        the order of injection, that is meant for its function and not used up. What is left stays
+        for the next start. From any thread, running or not.
+
+        Raises:
+            KeyError: there is no such function.
+            ValueError: ``times`` is less than 1.
+        """
+        if function is not None:
+            self._registry.function(function)
+        return self._injections.add(fault, function, times)
+
+    def clear_faults(self) -> None:
+        """Forget the faults that no invocation has met yet."""
+        self._injections.clear()
 
     def wait_for_events(self, timeout: float | None = None) -> None:
         """Wait until every Event that was accepted is done with, its retries and deliveries included.

@@ -53,3 +53,9 @@ class Tally:
         with self._lock:
             changed = {name: getattr(self._stats, name) + number for name, number in more.items()}
             self._stats = attrs.evolve(self._stats, **changed)
+
+    def injected(self, *, throttled: bool) -> None:
+        """A call met an injected fault."""
+        with self._lock:
+            stats = attrs.evolve(self._stats, injected_faults=self._stats.injected_faults + 1)
+            self._stats = attrs.evolve(stats, throttled=stats.throttled + throttled)

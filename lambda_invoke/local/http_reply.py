@@ -1,0 +1,139 @@
+"""Writes replies: at once, piece by piece as they are made, or as badly as a fault wants it."""
+
+from __future__ import annotations
+
+import asyncio
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from lambda_invoke.local.http import HttpResponse
+
+WRITE_SECONDS = 60.0
+"""A client that takes nothing for so long is given up."""
+_SLOW_STEP_SECONDS = 0.02
+
+
+class HangUpError(Exception):
+    """The connection is closed, and the reply is not written any further."""
+
+
+@attrs.frozen
+class Delivery:
+    """How a reply is spoilt on its way. ``drop``: nothing of it is sent. ``truncate``: only so many bytes
+    of its body are, and the connection is closed. ``bytes_per_second``: how fast its body is sent.
+    """  # noqa: D205 - three fields, one line each would say less
+
+    drop: bool = False
+    truncate: int | None = None
+    bytes_per_second: float | None = None
+
+
+async def write_reply(
+    writer: asyncio.StreamWriter, response: HttpResponse, *, keep_alive: bool, without_body: bool = False
+) -> None:
+    """Write one reply. ``without_body`` is for HEAD.
+
+    Raises:
+        HangUpError: a fault wants the connection closed.
+        OSError: the client went (``TimeoutError``: it took nothing for ``WRITE_SECONDS``).
+    """
+    if response.stream is None and response.delivery is None:
+        head = _head(response, keep_alive=keep_alive)
+        writer.write(head if without_body else head + response.body)
+        await drain(writer)
+        return
+    wire = _Wire(writer, response.delivery or Delivery())
+    if wire.delivery.drop:
+        await _close_stream(response)
+        raise HangUpError
+    writer.write(_head(response, keep_alive=keep_alive))
+    await drain(writer)
+    if without_body:
+        await _close_stream(response)
+    elif response.stream is None:
+        await wire.send(response.body)
+    else:
+        try:
+            async for piece in response.stream:
+                if piece:
+                    await wire.send(b"%x\r\n%b\r\n" % (len(piece), piece))
+        finally:
+            await _close_stream(response)
+        await wire.send(b"0\r\n\r\n")
+
+
+async def _close_stream(response: HttpResponse) -> None:
+    if response.stream is not None:
+        await response.stream.aclose()
+
+
+class _Wire:
+    """Sends the bytes of one body within what its delivery leaves of them."""
+
+    def __init__(self, writer: asyncio.StreamWriter, delivery: Delivery) -> None:
+        self._writer = writer
+        self.delivery = delivery
+        self._left = delivery.truncate
+
+    async def send(self, data: bytes) -> None:
+        cut = self._left is not None and len(data) >= self._left
+        if self._left is not None:
+            data = data[: self._left]
+            self._left -= len(data)
+        rate = self.delivery.bytes_per_second
+        if rate is None:
+            self._writer.write(data)
+            await drain(self._writer)
+        else:
+            await self._trickle(data, rate)
+        if cut:
+            raise HangUpError
+
+    async def _trickle(self, data: bytes, rate: float) -> None:
+        step = max(1, int(rate * _SLOW_STEP_SECONDS))
+        for start in range(0, len(data), step):
+            piece = data[start : start + step]
+            await asyncio.sleep(len(piece) / rate)
+            self._writer.write(piece)
+            await drain(self._writer)
+
+
+async def drain(writer: asyncio.StreamWriter) -> None:
+    """Wait until the client has taken most of what was written.
+
+    Raises:
+        TimeoutError: it took nothing for ``WRITE_SECONDS``.
+    """
+    transport = writer.transport
+    if not transport.get_write_buffer_size():
+        await writer.drain()
+        return
+    while True:
+        before = transport.get_write_buffer_size()
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                await writer.drain()
+        except TimeoutError:
+            if transport.get_write_buffer_size() >= before:
+                raise
+        else:
+            return
+
+
+def _head(response: HttpResponse, *, keep_alive: bool) -> bytes:
+    lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
+    headers = {
+        "Date": formatdate(usegmt=True),
+        **response.headers,
+        "Connection": "keep-alive" if keep_alive else "close",
+    }
+    if response.stream is not None:
+        headers["Transfer-Encoding"] = "chunked"
+    elif response.status != HTTPStatus.NO_CONTENT:
+        headers["Content-Length"] = str(len(response.body))
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
