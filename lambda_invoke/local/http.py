@@ -155,7 +155,8 @@ class HttpServer:
                 return
 
     async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> HttpRequest | None:
-        first = await reader.read(1)
+        while (first := await reader.read(1)) in (b"\r", b"\n"):
+            pass  # empty lines before a request mean nothing (RFC 9112, section 2.2)
         if not first:
             return None
         try:

@@ -77,7 +77,17 @@ def test_close_is_honoured() -> None:
         (b"GET / HTTP/1.1\r\n folded: x\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nContent-Length: " + b"9" * 5_000 + b"\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nX: a\nY: b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nX: a\rY: b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nX: \0\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nX : a\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nX\xe9: a\r\n\r\n", 400),
+        (b"G\xe9T / HTTP/1.1\r\n\r\n", 400),
+        (b"\r\n\r\nnot a request\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nExpect: miracles\r\n\r\n", 417),
         (b"GET / HTTP/1.1\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", 431),
     ],
 )
@@ -89,13 +99,9 @@ def test_a_malformed_request_is_refused_and_the_connection_closed(data: Any, sta
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
-def test_headers_without_end_end_the_connection() -> None:
-    """A client that sends headers for ever is cut off; it may not get to see why."""
-    try:
-        answer = ask(b"GET / HTTP/1.1\r\nX: " + b"y" * 4_000_000)
-    except ConnectionError:
-        answer = b""
-    assert answer == b"" or answer.startswith(b"HTTP/1.1 431 ")
+def test_headers_without_end_are_refused() -> None:
+    """A client that sends 4 MB of headers is cut off, and gets to see why."""
+    assert ask(b"GET / HTTP/1.1\r\nX: " + b"y" * 4_000_000).startswith(b"HTTP/1.1 431 ")
 
 
 @pytest.mark.parametrize("data", [b"", b"GET / HT", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc"])

@@ -202,3 +202,128 @@ def test_a_proxy_or_a_broken_profile_of_this_machine_does_not_matter(
         proxy.settimeout(0.05)
         with pytest.raises(TimeoutError):
             proxy.accept()
+
+
+def raw(port: Any, data: bytes) -> bytes:
+    """What the endpoint answers to these bytes, until it closes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while piece := connection.recv(65_536):
+            answer += piece
+        return answer
+
+
+@pytest.fixture
+def open_door(serve: Serve) -> Any:
+    """An endpoint that takes any credentials: what keeps strangers out there is not the signature."""
+    local, _ = serve({"echo": handler("echo")}, allow_any_credentials=True)
+    return local
+
+
+def test_any_credentials_are_let_in_where_it_was_asked_for(open_door: Any, local: Any) -> None:
+    """Unsigned, signed with another key, or with a header that is no signature: all may invoke."""
+    port = int(open_door.endpoint_url.rpartition(":")[2])
+    assert send(port)[0] == 200
+    assert send(port, sign=local)[0] == 200
+    assert send(port, {"Authorization": "Bearer x"})[0] == 200
+    assert open_door.stats("echo").started == 3
+
+
+@pytest.mark.parametrize(
+    ("headers", "host"),
+    [
+        ({"Origin": "http://evil.example"}, None),
+        ({"Sec-Fetch-Site": "none"}, None),
+        ({}, "evil.example"),
+        ({"Host": ""}, None),
+    ],
+)
+def test_any_credentials_are_not_any_sender(open_door: Any, headers: Any, host: Any) -> None:
+    """Web pages and foreign host names are refused there too."""
+    port = int(open_door.endpoint_url.rpartition(":")[2])
+    assert send(port, headers, host=host)[:2] == (403, "AccessDeniedException")
+    assert open_door.stats("echo").started == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/2015-03-31/functions/../functions/echo/invocations", 501),
+        ("POST", "/2015-03-31/functions/%2e%2e/invocations", 404),
+        ("POST", "/2015-03-31/functions/echo%2Finvocations", 501),
+        ("POST", "/2015-03-31/functions/echo%00/invocations", 400),
+        ("POST", "/2015-03-31/functions/%ff%fe/invocations", 400),
+        ("POST", "/2015-03-31/functionsx/echo/invocations", 501),
+        ("POST", "/2021-11-15/functions/echo/response-streaming-invocations/x", 501),
+        ("POST", "/2021-11-15/functions/../response-streaming-invocations", 404),
+        ("GET", "/2021-11-15/functions/echo/response-streaming-invocations", 501),
+        ("GET", "/2015-03-31/functions/echo/invocations", 501),
+        ("DELETE", "/2015-03-31/functions/echo/invocations", 501),
+        ("BREW", "/2015-03-31/functions/echo/invocations", 501),
+        ("POST", "//", 501),
+        ("GET", "/etc/passwd", 501),
+    ],
+)
+def test_path_tricks_and_wrong_methods_run_nothing(
+    open_door: Any, method: str, path: str, status: int
+) -> None:
+    """Each gets a clear refusal."""
+    port = int(open_door.endpoint_url.rpartition(":")[2])
+    assert send(port, method=method, path=path)[0] == status
+    assert open_door.stats("echo").started == 0
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"\xff", b"nul", b"[" * 200_000, b'"\xed\xa0\x80"', b"NaN", b"\xef\xbb\xbf{}", b"{} {}"]
+)
+def test_what_is_not_json_runs_nothing(open_door: Any, body: bytes) -> None:
+    """400, with where it went wrong and not what stood there."""
+    port = int(open_door.endpoint_url.rpartition(":")[2])
+    status, code, answer = send(port, body=body)
+    assert (status, code) == (400, "InvalidRequestContentException")
+    assert len(answer) < 300
+    assert open_door.stats("echo").started == 0
+
+
+def test_the_server_stays_up_under_rubbish(open_door: Any) -> None:
+    """Malformed, huge, cut off, idle and many: whatever came before, the next request is answered."""
+    port = int(open_door.endpoint_url.rpartition(":")[2])
+    idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(50)]
+    for connection in idle[:25]:
+        connection.sendall(b"POST /2015-03-31/fun")
+    head = b"POST " + PATH.encode() + f" HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n".encode()
+    for data, expected in [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500), b""),  # TLS
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"HTTP/1.1 400 "),
+        (head + b"X: " + b"y" * 100_000 + b"\r\n\r\n", b"HTTP/1.1 431 "),
+        (head + b"a: b\r\n" * 20_000 + b"\r\n", b"HTTP/1.1 431 "),
+        (head + b"Content-Length: 10\r\n\r\nabc", b""),
+        (head + b"Content-Length: ten\r\n\r\n", b"HTTP/1.1 400 "),
+        (head + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", b"HTTP/1.1 400 "),
+        (head + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", b"HTTP/1.1 411 "),
+        (head + b"X-Amzn-Trace-Id: a\nX-Evil: 1\r\nContent-Length: 2\r\n\r\n{}", b"HTTP/1.1 400 "),
+        (head + b"Content-Length: 7000000\r\n\r\n" + bytes(7_000_000), b"HTTP/1.1 413 "),
+    ]:
+        answer = raw(port, data)
+        assert answer.startswith(expected)
+        assert b"X-Evil" not in answer
+    assert open_door.stats("echo").started == 0
+    assert send(port)[0] == 200
+    for connection in idle:
+        connection.close()
+    assert open_door.stats("echo").started == 1
+
+
+def test_a_client_that_is_slow_with_its_request_is_left(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a request does not hold a connection for ever: 408, and closed."""
+    monkeypatch.setattr("lambda_invoke.local.server._READ_SECONDS", 0.1)
+    local, _ = serve({"echo": handler("echo")})
+    port = int(local.endpoint_url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost")
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 408 ")
+        assert connection.recv(1) == b""
