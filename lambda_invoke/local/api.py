@@ -21,7 +21,7 @@ from lambda_invoke.local.faults import ServiceFault, invalid_content, invalid_pa
 from lambda_invoke.local.http import LOOPBACK, HttpRequest, HttpResponse, comes_from_a_browser
 from lambda_invoke.local.outcome import Invocation
 from lambda_invoke.local.response_stream import CONTENT_TYPE, ReplyStream
-from lambda_invoke.local.streamed_reply import event_stream
+from lambda_invoke.local.streamed_reply import EventStream
 
 if TYPE_CHECKING:
     from lambda_invoke.local.control_plane import ControlPlane
@@ -172,7 +172,7 @@ class Api:
         if running.done():
             running.result()  # raises what kept it from running
         headers = {"Content-Type": CONTENT_TYPE, **headers, "X-Amz-Executed-Version": deployment.version}
-        return HttpResponse(200, headers, stream=event_stream(running, stream, tail=tail))
+        return HttpResponse(200, headers, stream=EventStream(running, stream, tail=tail))
 
 
 def _invocation(request: HttpRequest, target: Target, request_id: str, kind: str) -> Invocation:

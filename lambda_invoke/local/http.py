@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -18,9 +19,9 @@ from lambda_invoke.local.chunked import ChunkedBody
 from lambda_invoke.local.http_reply import HangUpError, write_reply
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
-    from lambda_invoke.local.http_reply import Delivery
+    from lambda_invoke.local.http_reply import ByteStream, Delivery
 
 LOOPBACK = "127.0.0.1"
 MAX_HEAD_BYTES = 64 * 1024
@@ -70,7 +71,7 @@ class HttpResponse:
     status: int
     headers: dict[str, str] = attrs.field(factory=dict)
     body: bytes = attrs.field(default=b"", repr=False)
-    stream: AsyncGenerator[bytes, None] | None = attrs.field(default=None, repr=False)
+    stream: ByteStream | None = attrs.field(default=None, repr=False)
     delivery: Delivery | None = None
 
 
@@ -85,8 +86,8 @@ class HttpServer:
     Args:
         handle: answers one request.
         body_limit: bytes of a body that are kept.
-        read_timeout: seconds that a client has for a head, from its first byte, and as many for a
-            body; None for no limit. A connection without a request may stay.
+        read_timeout: seconds that a client has for a request, from its first byte to its last; None
+            for no limit. A connection without a request may stay. A chunked body has no limit.
         accept_chunked: whether a body may be chunked; it then comes as a stream.
     """
 
@@ -159,23 +160,31 @@ class HttpServer:
             pass  # empty lines before a request mean nothing (RFC 9112, section 2.2)
         if not first:
             return None
+        if self._read_timeout is None:
+            return await self._request(first, reader, writer)
         try:
             async with asyncio.timeout(self._read_timeout):
-                head = first + await reader.readuntil(b"\r\n\r\n")
-            if len(head) > MAX_HEAD_BYTES:
-                raise MalformedRequestError(431)
-            method, target, headers = _parse_head(head)
-            if "expect" in headers:
-                await _continue(headers["expect"], writer)
-            if "transfer-encoding" in headers:
-                return self._chunked(method, target, headers, reader)
-            async with asyncio.timeout(self._read_timeout):
-                size, body = await self._body(headers, reader)
-        except asyncio.LimitOverrunError as error:
-            raise MalformedRequestError(431) from error
+                return await self._request(first, reader, writer)
         except TimeoutError as error:
             raise MalformedRequestError(408) from error
+
+    async def _request(
+        self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> HttpRequest:
+        try:
+            head = first + await reader.readuntil(b"\r\n\r\n")
+        except asyncio.LimitOverrunError as error:
+            raise MalformedRequestError(431) from error
+        if len(head) > MAX_HEAD_BYTES:
+            raise MalformedRequestError(431)
+        method, target, headers = _parse_head(head)
         path, _, query = target.partition("?")
+        if "expect" in headers:
+            await _continue(headers["expect"], writer)
+        if "transfer-encoding" in headers:
+            self._check_chunked(headers)
+            return HttpRequest(method, path, query, headers, b"", 0, ChunkedBody(reader))
+        size, body = await self._body(headers, reader)
         return HttpRequest(method, path, query, headers, body, size)
 
     async def _body(self, headers: dict[str, str], reader: asyncio.StreamReader) -> tuple[int, bytes]:
@@ -188,17 +197,13 @@ class HttpServer:
             return size, b""
         return size, await reader.readexactly(size) if size else b""
 
-    def _chunked(
-        self, method: str, target: str, headers: dict[str, str], reader: asyncio.StreamReader
-    ) -> HttpRequest:
+    def _check_chunked(self, headers: dict[str, str]) -> None:
         if "content-length" in headers:
             raise MalformedRequestError(400)
         if not self._accept_chunked:
             raise MalformedRequestError(411)
         if headers["transfer-encoding"].lower() != "chunked":
             raise MalformedRequestError(501)
-        path, _, query = target.partition("?")
-        return HttpRequest(method, path, query, headers, b"", 0, ChunkedBody(reader))
 
 
 def _parse_head(head: bytes) -> tuple[str, str, dict[str, str]]:
@@ -214,14 +219,24 @@ def _parse_head(head: bytes) -> tuple[str, str, dict[str, str]]:
         raise MalformedRequestError(400)
     headers: dict[str, str] = {}
     for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or not _TOKEN.fullmatch(name):
+        given, colon, value = line.partition(":")
+        name = _header_name(given)
+        if not colon or name is None:
             raise MalformedRequestError(400)
-        name, value = name.lower(), value.strip(" \t")
-        if name in headers and name in _SINGLE:
+        value = value.strip(" \t")
+        if name not in headers:
+            headers[name] = value
+        elif name in _SINGLE:
             raise MalformedRequestError(400)
-        headers[name] = f"{headers[name]},{value}" if name in headers else value
+        else:
+            headers[name] += f",{value}"
     return method, target, headers
+
+
+@functools.lru_cache(maxsize=256)
+def _header_name(text: str) -> str | None:
+    """A header's name in lower case, or None if it cannot be one."""
+    return text.lower() if _TOKEN.fullmatch(text) else None
 
 
 async def _continue(expected: str, writer: asyncio.StreamWriter) -> None:

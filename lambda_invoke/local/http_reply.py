@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from lambda_invoke.local.http import HttpResponse
 
 WRITE_SECONDS = 60.0
@@ -19,6 +21,16 @@ _SLOW_STEP_SECONDS = 0.02
 
 class HangUpError(Exception):
     """The connection is closed, and the reply is not written any further."""
+
+
+class ByteStream(Protocol):
+    """A body that is made while it is sent: an asynchronous generator, say."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Its pieces."""
+
+    async def aclose(self) -> None:
+        """Nobody takes the rest."""
 
 
 @attrs.frozen
@@ -44,31 +56,34 @@ async def write_reply(
     if response.stream is None and response.delivery is None:
         head = _head(response, keep_alive=keep_alive)
         writer.write(head if without_body else head + response.body)
-        await drain(writer)
+        if writer.transport.get_write_buffer_size():
+            await drain(writer)
         return
-    wire = _Wire(writer, response.delivery or Delivery())
+    try:
+        await _write_pieces(
+            _Wire(writer, response.delivery or Delivery()), response, keep_alive, without_body
+        )
+    finally:
+        if response.stream is not None:
+            await response.stream.aclose()
+
+
+async def _write_pieces(wire: _Wire, response: HttpResponse, keep_alive: bool, without_body: bool) -> None:
     if wire.delivery.drop:
-        await _close_stream(response)
+        if response.stream is not None:
+            async for _ in response.stream:
+                pass  # it is made to its end, and nobody gets it
         raise HangUpError
-    writer.write(_head(response, keep_alive=keep_alive))
-    await drain(writer)
+    await wire.send_head(_head(response, keep_alive=keep_alive))
     if without_body:
-        await _close_stream(response)
-    elif response.stream is None:
+        return
+    if response.stream is None:
         await wire.send(response.body)
-    else:
-        try:
-            async for piece in response.stream:
-                if piece:
-                    await wire.send(b"%x\r\n%b\r\n" % (len(piece), piece))
-        finally:
-            await _close_stream(response)
-        await wire.send(b"0\r\n\r\n")
-
-
-async def _close_stream(response: HttpResponse) -> None:
-    if response.stream is not None:
-        await response.stream.aclose()
+        return
+    async for piece in response.stream:
+        if piece:
+            await wire.send(b"%x\r\n%b\r\n" % (len(piece), piece))
+    await wire.send(b"0\r\n\r\n")
 
 
 class _Wire:
@@ -78,6 +93,10 @@ class _Wire:
         self._writer = writer
         self.delivery = delivery
         self._left = delivery.truncate
+
+    async def send_head(self, data: bytes) -> None:
+        self._writer.write(data)
+        await drain(self._writer)
 
     async def send(self, data: bytes) -> None:
         cut = self._left is not None and len(data) >= self._left
@@ -109,9 +128,6 @@ async def drain(writer: asyncio.StreamWriter) -> None:
         TimeoutError: it took nothing for ``WRITE_SECONDS``.
     """
     transport = writer.transport
-    if not transport.get_write_buffer_size():
-        await writer.drain()
-        return
     while True:
         before = transport.get_write_buffer_size()
         try:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from lambda_invoke.local.injection import Fault, Injection
 
 _READ_SECONDS = 30.0
-"""A client has so long to send a request's head, and as long for its body."""
+"""A client has so long to send a request, from its first byte to its last."""
 
 
 class LocalLambda:

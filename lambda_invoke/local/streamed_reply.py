@@ -13,7 +13,7 @@ from lambda_invoke.local.outcome import MAX_RESPONSE_BYTES, MAX_STREAMED_BYTES, 
 from lambda_invoke.local.response_stream import invoke_complete, payload_chunk
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from lambda_invoke.local.chunked import ChunkedBody
     from lambda_invoke.local.executor import Execution
@@ -57,16 +57,33 @@ def _trailers(body: ChunkedBody) -> tuple[str | None, bytes]:
     return error_type or None, error
 
 
-async def event_stream(
-    running: asyncio.Task[Execution], stream: ReplyStream, *, tail: bool
-) -> AsyncGenerator[bytes, None]:
-    """The body of the reply to InvokeWithResponseStream. The function runs on when nobody reads it."""
-    streamed = False
-    try:
-        while piece := await stream.get():
+class EventStream:
+    """The body of the reply to InvokeWithResponseStream, message by message.
+
+    The function runs on when nobody reads it any more: ``aclose``, which counts even before the first
+    message was asked for.
+    """
+
+    def __init__(self, running: asyncio.Task[Execution], stream: ReplyStream, *, tail: bool) -> None:
+        self._running = running
+        self._stream = stream
+        self._tail = tail
+        self._messages = self._make()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._messages
+
+    async def aclose(self) -> None:
+        """Have what is still to come thrown away."""
+        self._stream.abandon()
+        await self._messages.aclose()
+
+    async def _make(self) -> AsyncGenerator[bytes, None]:
+        streamed = False
+        while piece := await self._stream.get():
             streamed = True
             yield payload_chunk(piece)
-        execution = await asyncio.shield(running)
+        execution = await asyncio.shield(self._running)
         verdict = execution.verdict
         if verdict.payload and not verdict.failed and not streamed:
             yield payload_chunk(verdict.payload)
@@ -74,8 +91,6 @@ async def event_stream(
         if verdict.failed:
             details["ErrorCode"] = verdict.stream_error
             details["ErrorDetails"] = verdict.payload.decode("utf-8", "replace")
-        if tail:
+        if self._tail:
             details["LogResult"] = log.tail(execution.log)
         yield invoke_complete(json.dumps(details).encode())
-    finally:
-        stream.abandon()

@@ -1,6 +1,7 @@
 """A worker that speaks the Runtime API by itself and streams, step by step as the event says.
 
-An event is a list of steps: ``["write", text]``, ``["zeros", count]``, ``["wait", file]``, ``["touch", file]``,
+An event is a list of steps: ``["write", text]``, ``["zeros", count]``, ``["wait", file]``,
+``["touch", file]``,
 ``["fail", error type, error body]``, ``["break"]``, ``["exit", code]``, ``["error", payload]``,
 ``["whole", text]``. ``["mode", value]`` and ``["headers", {...}]`` come before the first that is sent.
 """
@@ -94,6 +95,7 @@ def reply(request_id: str, steps: Any) -> None:
         connection.socket.sendall(b"0\r\n" + trailers.encode() + b"\r\n")
     print("answered", connection.receive()[0], flush=True)
     connection.close()
+    return None
 
 
 def main() -> None:

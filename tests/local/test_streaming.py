@@ -2,13 +2,16 @@
 
 import base64
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ConnectionClosedError
 
-from lambda_invoke.local import Function, LocalLambda, process
+from lambda_invoke.local import Fault, Function, LocalLambda, process
 from tests.local.conftest import Serve, handler, invoke, until
 from tests.support.patience import PATIENCE, soon
 
@@ -57,7 +60,7 @@ def test_chunks_arrive_as_they_are_made(stream: Any, tmp_path: Path) -> None:
 
 
 def test_what_is_streamed_passes_as_bytes(stream: Any) -> None:
-    """The prelude of an HTTP integration and its eight zeros are the caller's to read; a worker serves many."""
+    """The prelude of an HTTP integration and its eight zeros too; one worker serves many."""
     local, client = stream
     prelude = json.dumps({"statusCode": 201}) + "\0" * 8
     for _ in range(3):
@@ -74,7 +77,7 @@ def test_an_empty_stream_is_only_completed(stream: Any) -> None:
 
 
 def test_a_buffered_reply_is_one_chunk(serve: Serve) -> None:
-    """awslambdaric does not stream; its reply comes whole, its failure as the end of the stream."""
+    """Awslambdaric does not stream; its reply comes whole, its failure as the end of the stream."""
     local, client = serve({"f": handler("echo"), "raises": handler("raises")})
     assert read(client, {"a": 1})[0] == [b'{"a": 1}']
     answer = client.invoke_with_response_stream(FunctionName="raises", Payload=b'{"key": "k"}')
@@ -97,7 +100,12 @@ def test_a_failure_before_the_stream_is_unhandled(stream: Any) -> None:
 @pytest.mark.parametrize(
     ("error_type", "body", "code", "details"),
     [
-        ("Runtime.Broke", base64.b64encode(b'{"errorType":"X"}').decode(), "Runtime.Broke", '{"errorType":"X"}'),
+        (
+            "Runtime.Broke",
+            base64.b64encode(b'{"errorType":"X"}').decode(),
+            "Runtime.Broke",
+            '{"errorType":"X"}',
+        ),
         ("Function.Broke", "not base64!", "Function.Broke", ""),
         ("Error", base64.b64encode(b"{}").decode(), "Runtime.Unknown", "{}"),
     ],
@@ -171,9 +179,7 @@ def test_a_plain_invoke_gets_the_stream_whole(stream: Any) -> None:
     assert (local.stats("f").succeeded, local.stats("f").failed) == (1, 3)
 
 
-def test_the_limit_is_that_of_the_way_it_was_asked_for(
-    stream: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_limit_is_that_of_the_way_it_was_asked_for(stream: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """6 MB whole; streamed far more, up to a limit of its own."""
     _, client = stream
     steps = [["zeros", 8 * 1024 * 1024]]
@@ -218,6 +224,19 @@ def test_the_function_runs_on_when_the_caller_has_gone(stream: Any, tmp_path: Pa
     assert local.stats("f").cold_starts == 1
 
 
+def test_a_dropped_stream_is_made_to_its_end(stream: Any, tmp_path: Path) -> None:
+    """A fault that drops the reply does not hold up the worker that makes it."""
+    local, _ = stream
+    done = tmp_path / "done"
+    local.inject(Fault.drop(after_executing=True))
+    once = local.boto3_client(config=Config(retries={"total_max_attempts": 1}))
+    with pytest.raises(ConnectionClosedError):
+        opened(once, [["zeros", 4_000_000], ["touch", str(done)]])
+    once.close()
+    assert done.exists()
+    assert (local.stats("f").started, local.stats("f").succeeded) == (1, 1)
+
+
 def test_a_slow_caller_holds_the_worker_up(stream: Any, tmp_path: Path) -> None:
     """What is not read is not made: the worker cannot write 64 MB until the caller takes them."""
     _, client = stream
@@ -258,3 +277,18 @@ def test_a_stop_ends_what_streams(stream: Any) -> None:
     assert time.monotonic() - begun < PATIENCE
     with pytest.raises(Exception, match=r"(?i)connection|incomplete|broken|ended"):
         list(events)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not on the PATH")
+def test_nodes_own_http_client_streams(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks and trailers as Node writes them, which is what aws-lambda-ric streams with."""
+    monkeypatch.setattr(process, "_BOOTSTRAP", str(Path(WORKER).with_name("streaming_node.py")))
+    local, client = serve(
+        {"f": Function(handler("echo"), timeout=PATIENCE, memory_size=1024)}, init_timeout=PATIENCE
+    )
+    chunks, complete = read(client, {"fail": False})
+    assert (b"".join(chunks), "ErrorCode" in complete) == (b"one two", False)
+    chunks, complete = read(client, {"fail": True})
+    assert (b"".join(chunks), complete["ErrorCode"]) == (b"one ", "Runtime.Late")
+    assert json.loads(complete["ErrorDetails"])["trace"] == ["Error: late"]
+    assert local.stats("f").cold_starts == 1
