@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 _NOT_INHERITED = ("AWS_", "BOTO_", "_X_AMZN_", "_HANDLER", "_LAMBDA_", "LAMBDA_")
 """The developer's credentials, profiles and endpoints are not the function's."""
 _EXIT_SECONDS = 1.0
-"""A worker whose reply broke off has so long to have ended; then it is the reply alone that is wrong."""
+"""A worker whose reply broke off has so long to have ended; then it is the reply alone that is wrong. One
+that ended has as long for its connections to end, which something that it left behind may hold."""
 
 
 def worker_configuration(deployment: Deployment, path: list[str], runtime_client: str) -> BinaryIO:
@@ -115,6 +116,8 @@ class Environment:
         self._timer: asyncio.TimerHandle | None = None
         self._out_of_memory = False
         self._replying = False
+        self._reply_over = asyncio.Event()
+        self._exiting: asyncio.Task[None] | None = None
         self.started_at = 0.0
         self.duration = 0.0
 
@@ -226,6 +229,7 @@ class Environment:
         if self._invocation is None or self._invocation.request_id != request_id or self._replying:
             return False
         self._replying = True
+        self._reply_over.clear()
         try:
             return self._settle(await receive(body, self._invocation.reply_stream))
         except BrokenBodyError as error:
@@ -233,8 +237,11 @@ class Environment:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_EXIT_SECONDS):
                     await self._process.exited.wait()
-            self._settle(Malformed("Runtime.TruncatedResponse", f"The response was truncated: {error}"))
+            if self._exit_code is None:
+                self._settle(Malformed("Runtime.TruncatedResponse", f"The response was truncated: {error}"))
             return False
+        finally:
+            self._reply_over.set()
 
     def init_failed(self, error: Answered) -> None:
         """The Runtime API's /init/error."""
@@ -253,4 +260,15 @@ class Environment:
         ended = OutOfMemory() if self._out_of_memory else Exited(code, delivered)
         if not self._init.done():
             self._init.set_result(ended)
+        if delivered:
+            self._exiting = asyncio.create_task(self._settle_exit(ended), name="lambda-invoke-local-exit")
+        else:
+            self._settle(ended)
+
+    async def _settle_exit(self, ended: Outcome) -> None:
+        """Take what the worker had sent before it ended, then let the invocation end."""
+        if not self._replying:
+            await self._api.hung_up(_EXIT_SECONDS)
+        if self._replying:
+            await self._reply_over.wait()
         self._settle(ended)

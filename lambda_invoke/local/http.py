@@ -29,6 +29,8 @@ _READ_AHEAD_BYTES = 1024 * 1024
 _DISCARD_BYTES = 256 * 1024
 _CLOSE_SECONDS = 1.0
 _LINGER_SECONDS = 1.0
+_ACCEPT_TURNS = 10
+"""Turns of the loop after which a connection that the system had accepted has a task (asyncio takes four)."""
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _SINGLE = frozenset({"host", "content-length", "transfer-encoding", "authorization"})
 """Two of one of these are how requests are smuggled."""
@@ -113,6 +115,13 @@ class HttpServer:
             self._serve, LOOPBACK, 0, limit=_READ_AHEAD_BYTES, backlog=512
         )
         self.port = self._server.sockets[0].getsockname()[1]
+
+    async def hung_up(self, timeout: float) -> None:
+        """Wait until every client has hung up and been heard, for at most ``timeout`` seconds."""
+        for _ in range(_ACCEPT_TURNS):
+            await asyncio.sleep(0)
+        if self._connections:
+            await asyncio.wait(set(self._connections), timeout=timeout)
 
     async def close(self) -> None:
         """Stop listening, and drop every connection."""

@@ -57,6 +57,10 @@ class RuntimeApi:
         await self._server.start()
         return f"{_USER}:{self._token}@{LOOPBACK}:{self._server.port}"
 
+    async def hung_up(self, timeout: float) -> None:
+        """Wait until all that a worker said before it ended was heard, for at most ``timeout`` seconds."""
+        await self._server.hung_up(timeout)
+
     async def close(self) -> None:
         """Stop listening and drop the worker's connections."""
         await self._server.close()

@@ -5,9 +5,11 @@ import json
 import os
 import re
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from lambda_invoke.local import Function, LocalLambda
@@ -215,20 +217,39 @@ def raw(port: Any, data: bytes) -> bytes:
         return answer
 
 
+@attrs.frozen
+class OpenDoor:
+    local: LocalLambda
+    before: int
+
+    @property
+    def port(self) -> int:
+        return int(self.local.endpoint_url.rpartition(":")[2])
+
+    @property
+    def started(self) -> int:
+        return self.local.stats("echo").started - self.before
+
+
+@pytest.fixture(scope="module")
+def shared_door() -> Iterator[LocalLambda]:
+    with LocalLambda({"echo": handler("echo")}, allow_any_credentials=True) as local:
+        yield local
+
+
 @pytest.fixture
-def open_door(serve: Serve) -> Any:
+def open_door(shared_door: LocalLambda) -> OpenDoor:
     """An endpoint that takes any credentials: what keeps strangers out there is not the signature."""
-    local, _ = serve({"echo": handler("echo")}, allow_any_credentials=True)
-    return local
+    return OpenDoor(shared_door, shared_door.stats("echo").started)
 
 
-def test_any_credentials_are_let_in_where_it_was_asked_for(open_door: Any, local: Any) -> None:
+def test_any_credentials_are_let_in_where_it_was_asked_for(open_door: OpenDoor, local: Any) -> None:
     """Unsigned, signed with another key, or with a header that is no signature: all may invoke."""
-    port = int(open_door.endpoint_url.rpartition(":")[2])
+    port = open_door.port
     assert send(port)[0] == 200
     assert send(port, sign=local)[0] == 200
     assert send(port, {"Authorization": "Bearer x"})[0] == 200
-    assert open_door.stats("echo").started == 3
+    assert open_door.started == 3
 
 
 @pytest.mark.parametrize(
@@ -240,11 +261,11 @@ def test_any_credentials_are_let_in_where_it_was_asked_for(open_door: Any, local
         ({"Host": ""}, None),
     ],
 )
-def test_any_credentials_are_not_any_sender(open_door: Any, headers: Any, host: Any) -> None:
+def test_any_credentials_are_not_any_sender(open_door: OpenDoor, headers: Any, host: Any) -> None:
     """Web pages and foreign host names are refused there too."""
-    port = int(open_door.endpoint_url.rpartition(":")[2])
+    port = open_door.port
     assert send(port, headers, host=host)[:2] == (403, "AccessDeniedException")
-    assert open_door.stats("echo").started == 0
+    assert open_door.started == 0
 
 
 @pytest.mark.parametrize(
@@ -267,29 +288,29 @@ def test_any_credentials_are_not_any_sender(open_door: Any, headers: Any, host: 
     ],
 )
 def test_path_tricks_and_wrong_methods_run_nothing(
-    open_door: Any, method: str, path: str, status: int
+    open_door: OpenDoor, method: str, path: str, status: int
 ) -> None:
     """Each gets a clear refusal."""
-    port = int(open_door.endpoint_url.rpartition(":")[2])
+    port = open_door.port
     assert send(port, method=method, path=path)[0] == status
-    assert open_door.stats("echo").started == 0
+    assert open_door.started == 0
 
 
 @pytest.mark.parametrize(
     "body", [b"{", b"\xff", b"nul", b"[" * 200_000, b'"\xed\xa0\x80"', b"NaN", b"\xef\xbb\xbf{}", b"{} {}"]
 )
-def test_what_is_not_json_runs_nothing(open_door: Any, body: bytes) -> None:
+def test_what_is_not_json_runs_nothing(open_door: OpenDoor, body: bytes) -> None:
     """400, with where it went wrong and not what stood there."""
-    port = int(open_door.endpoint_url.rpartition(":")[2])
+    port = open_door.port
     status, code, answer = send(port, body=body)
     assert (status, code) == (400, "InvalidRequestContentException")
     assert len(answer) < 300
-    assert open_door.stats("echo").started == 0
+    assert open_door.started == 0
 
 
-def test_the_server_stays_up_under_rubbish(open_door: Any) -> None:
+def test_the_server_stays_up_under_rubbish(open_door: OpenDoor) -> None:
     """Malformed, huge, cut off, idle and many: whatever came before, the next request is answered."""
-    port = int(open_door.endpoint_url.rpartition(":")[2])
+    port = open_door.port
     idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(50)]
     for connection in idle[:25]:
         connection.sendall(b"POST /2015-03-31/fun")
@@ -309,11 +330,11 @@ def test_the_server_stays_up_under_rubbish(open_door: Any) -> None:
         answer = raw(port, data)
         assert answer.startswith(expected)
         assert b"X-Evil" not in answer
-    assert open_door.stats("echo").started == 0
+    assert open_door.started == 0
     assert send(port)[0] == 200
     for connection in idle:
         connection.close()
-    assert open_door.stats("echo").started == 1
+    assert open_door.started == 1
 
 
 def test_a_client_that_is_slow_with_its_request_is_left(
