@@ -117,6 +117,7 @@ class Environment:
         self._out_of_memory = False
         self._replying = False
         self._reply_over = asyncio.Event()
+        self._reply_over.set()
         self._exiting: asyncio.Task[None] | None = None
         self.started_at = 0.0
         self.duration = 0.0
@@ -202,6 +203,9 @@ class Environment:
         if self._process is not None:
             self._process.kill()
             await self._process.exited.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_EXIT_SECONDS):
+                await self._reply_over.wait()  # what it had streamed is the caller's
         await self._api.close()
 
     async def next_invocation(self) -> tuple[Invocation, int]:
@@ -269,6 +273,5 @@ class Environment:
         """Take what the worker had sent before it ended, then let the invocation end."""
         if not self._replying:
             await self._api.hung_up(_EXIT_SECONDS)
-        if self._replying:
-            await self._reply_over.wait()
+        await self._reply_over.wait()
         self._settle(ended)

@@ -152,7 +152,7 @@ def test_an_exit_in_mid_stream_is_told(stream: Any) -> None:
 def test_a_timeout_in_mid_stream_is_told(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """The function's time counts for the stream too."""
     monkeypatch.setattr(process, "_BOOTSTRAP", WORKER)
-    _, client = serve({"f": Function(handler("echo"), timeout=1.0)})
+    _, client = serve({"f": Function(handler("echo"), timeout=3.0)})
     chunks, complete = read(client, [["write", "part"], ["wait", "/no/such/file"]])
     assert chunks == [b"part"]
     assert json.loads(complete["ErrorDetails"])["errorType"] == "Sandbox.Timedout"
