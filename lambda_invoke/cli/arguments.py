@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from lambda_invoke.cli import exit_codes
+from lambda_invoke.cli.argument_types import count, seconds, tolerated
+from lambda_invoke.cli.local_arguments import add_local
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,9 +48,6 @@ exit codes:
   73  the journal is in use, of another job, or no journal; nothing was sent
   74  the results or the journal cannot be written
   130 Ctrl-C, 143 SIGTERM; what is known is written"""
-
-_WHOLE = 100.0
-"""Percent."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -101,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Start a local Lambda and go through every pattern. Exit code 0: all was as expected.",
     )
     demo.set_defaults(verbose=False)
+    add_local(commands)
     _add_invoke(commands)
     _add_map(commands)
     _add_list(commands)
@@ -152,7 +151,7 @@ def _add_map(commands: argparse._SubParsersAction[_Parser]) -> None:
     fan_out.add_argument(
         "-c",
         "--concurrency",
-        type=_count,
+        type=count,
         metavar="N",
         help="in flight at most (default: 50; for a local function twice this machine's CPUs)",
     )
@@ -173,7 +172,7 @@ def _add_ends(command: argparse.ArgumentParser) -> None:
     ends = command.add_argument_group("when it ends early")
     ends.add_argument(
         "--tolerate",
-        type=_tolerated,
+        type=tolerated,
         metavar="N|P%",
         help="end it when more items than N, or than P%% of them, have failed (default: never)",
     )
@@ -226,9 +225,9 @@ def _add_calling(command: argparse.ArgumentParser, *, deadline: str) -> None:
     calling = command.add_argument_group("how it is called")
     calling.add_argument("--qualifier", metavar="VERSION|ALIAS", help="a version, an alias or $LATEST")
     calling.add_argument(
-        "--timeout", type=_seconds, metavar="SECONDS", help="seconds per attempt (default: 915)"
+        "--timeout", type=seconds, metavar="SECONDS", help="seconds per attempt (default: 915)"
     )
-    calling.add_argument("--deadline", type=_seconds, metavar="SECONDS", help=deadline)
+    calling.add_argument("--deadline", type=seconds, metavar="SECONDS", help=deadline)
     calling.add_argument(
         "--idempotent",
         action="store_true",
@@ -237,7 +236,7 @@ def _add_calling(command: argparse.ArgumentParser, *, deadline: str) -> None:
     retries = calling.add_mutually_exclusive_group()
     retries.add_argument(
         "--max-attempts",
-        type=_count,
+        type=count,
         metavar="N",
         help="tries at most, the first included, throttled ones not counted (default: 3)",
     )
@@ -258,44 +257,13 @@ def _add_local(command: argparse.ArgumentParser) -> None:
     local.add_argument("--local", metavar="FILE.py", help="FUNCTION is the name of a handler in this file")
     local.add_argument(
         "--local-timeout",
-        type=_seconds,
+        type=seconds,
         metavar="SECONDS",
         help="what the local function may take, at most 900 (default: 60)",
     )
     local.add_argument(
         "--local-memory",
-        type=_count,
+        type=count,
         metavar="MB",
         help="what the local function may use, 128 to 10240 (default: 512)",
     )
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"a positive number of seconds, not {text!r}")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text) if text.isdecimal() else 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"a whole number, 1 or more, not {text!r}")
-    return value
-
-
-def _tolerated(text: str) -> int | float:
-    """A count as an int, a share as a float: as ``tolerate`` of ``fan_out`` has it."""
-    if text.isdecimal():
-        return int(text)
-    number = text.removesuffix("%")
-    try:
-        percent = float(number) if number != text else math.nan
-    except ValueError:
-        percent = math.nan
-    if not 0 <= percent <= _WHOLE:
-        raise argparse.ArgumentTypeError(f"a whole number, or a share such as 2.5%, not {text!r}")
-    return percent / _WHOLE

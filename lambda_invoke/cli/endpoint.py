@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 CONCURRENCY = 50
 _CONNECTIONS = 256
-_LOCAL_TIMEOUT = 60.0
-_LOCAL_MEMORY_MB = 512
+LOCAL_TIMEOUT = 60.0
+LOCAL_MEMORY_MB = 512
 _LOCAL_WORKERS_PER_CPU = 2
 
 _IN_FILE = re.compile(r"(?P<file>.+\.py):(?P<handler>[A-Za-z_][\w.]*)")
@@ -122,8 +122,8 @@ def _served(
             {
                 function: Function(
                     f"{file}:{name}",
-                    timeout=_LOCAL_TIMEOUT if args.local_timeout is None else args.local_timeout,
-                    memory_size=_LOCAL_MEMORY_MB if args.local_memory is None else args.local_memory,
+                    timeout=LOCAL_TIMEOUT if args.local_timeout is None else args.local_timeout,
+                    memory_size=LOCAL_MEMORY_MB if args.local_memory is None else args.local_memory,
                 )
             },
             concurrency_limit=concurrency,

@@ -56,6 +56,10 @@ def _run(args: argparse.Namespace) -> int:
             from lambda_invoke.cli.invoke import run as invoke
 
             return invoke(args)
+        case "local":
+            from lambda_invoke.cli.local import run as local
+
+            return local(args)
         case "map":
             from lambda_invoke.cli.mapping import run as mapping
 

@@ -12,6 +12,7 @@ contexts, error payloads and stack traces are AWS's own. What it does not serve 
 what makes and deletes functions) it refuses by name.
 """
 
+from lambda_invoke.local.definition import DefinitionError, DefinitionWarning
 from lambda_invoke.local.function import (
     Alias,
     EventInvokeConfig,
@@ -23,11 +24,15 @@ from lambda_invoke.local.function import (
     Outbox,
 )
 from lambda_invoke.local.injection import Fault, Injection
+from lambda_invoke.local.sam import load_sam
 from lambda_invoke.local.server import LocalLambda
 from lambda_invoke.local.signature import LocalCredentials
+from lambda_invoke.local.toml_file import load_toml
 
 __all__ = [
     "Alias",
+    "DefinitionError",
+    "DefinitionWarning",
     "EventInvokeConfig",
     "Fault",
     "Function",
@@ -39,4 +44,6 @@ __all__ = [
     "LocalLambda",
     "LocalLambdaError",
     "Outbox",
+    "load_sam",
+    "load_toml",
 ]

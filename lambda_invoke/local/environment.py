@@ -47,7 +47,7 @@ def worker_configuration(deployment: Deployment, path: list[str], runtime_client
     first = [source.first_path] if source.first_path else []
     last = [source.last_path] if source.last_path and source.last_path not in path else []
     configuration = {
-        "path": [*first, *path, *last],
+        "path": [*first, *deployment.function.layers, *path, *last],
         "handler": source.name,
         "nested": source.nested,
         "pickled": source.pickled,

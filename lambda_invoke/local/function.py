@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import attrs
@@ -39,6 +39,10 @@ def _texts(values: Mapping[str, str]) -> dict[str, str]:
 
 def _handlers(values: Mapping[str, Handler]) -> dict[str, Handler]:
     return dict(values)
+
+
+def _directories(values: Sequence[str]) -> tuple[str, ...]:
+    return tuple(values)
 
 
 def _check_timeout(_function: Function, _field: Any, value: float) -> None:
@@ -203,6 +207,9 @@ class Function:
     every call. ``versions`` maps published version numbers to their handlers, ``aliases`` maps
     names to versions, or to an :class:`Alias` with weights. ``events`` is what becomes of Events that end,
     ``dead_letter`` the older way for those that failed: an SQS queue's or SNS topic's ARN, or an Outbox.
+    ``task_root`` is the directory in which the names of handlers are looked up, Lambda's ``/var/task``
+    (default: the current one, and the caller's ``sys.path``); ``layers`` are directories that come
+    behind it on the worker's ``sys.path``, as ``/opt/python`` does.
 
     ``events`` holds for ``$LATEST`` and for each of ``versions`` and ``aliases``; what is published or made
     later begins with Lambda's defaults.
@@ -233,6 +240,8 @@ class Function:
     state: FunctionState = attrs.field(kw_only=True, default="Active", validator=_check_state)
     pending_seconds: float = attrs.field(kw_only=True, default=1.0, validator=_check_pending)
     denied: bool = attrs.field(kw_only=True, default=False)
+    task_root: str | None = attrs.field(kw_only=True, default=None)
+    layers: Sequence[str] = attrs.field(kw_only=True, default=(), converter=_directories)
 
 
 @attrs.frozen

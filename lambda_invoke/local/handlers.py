@@ -41,20 +41,22 @@ class HandlerSource:
     pickled: str | None = attrs.field(default=None, repr=False)
 
 
-def locate(handler: Handler) -> HandlerSource:
-    """Say where a worker finds the handler.
+def locate(handler: Handler, task_root: str | None = None) -> HandlerSource:
+    """Say where a worker finds the handler; ``task_root`` is where its name is looked up first.
 
     Raises:
         LocalLambdaError: no worker could find it; the message names the fix.
     """
-    return _of_text(handler) if isinstance(handler, str) else _of_callable(handler)
+    if not isinstance(handler, str):
+        return _of_callable(handler)
+    source = _of_text(handler, str(Path.cwd() if task_root is None else Path(task_root).resolve()))
+    return source if task_root is None else attrs.evolve(source, first_path=source.task_root, last_path=None)
 
 
-def _of_text(text: str) -> HandlerSource:
+def _of_text(text: str, cwd: str) -> HandlerSource:
     place, colon, name = text.rpartition(":")
-    cwd = str(Path.cwd())
     if colon and place.endswith(".py") and name:
-        return _of_file(text, Path(place), name)
+        return _of_file(text, cwd, Path(place), name)
     if colon and place and name:
         if "." in name:
             return HandlerSource(SHIM_NAME, text, cwd, last_path=cwd, nested=(place, name))
@@ -67,10 +69,10 @@ def _of_text(text: str) -> HandlerSource:
     )
 
 
-def _of_file(text: str, path: Path, name: str) -> HandlerSource:
-    file = path.expanduser().resolve()
+def _of_file(text: str, cwd: str, path: Path, name: str) -> HandlerSource:
+    file = Path(cwd, path.expanduser()).resolve()
     if not file.is_file():
-        raise LocalLambdaError(f"handler {text!r}: there is no file {path} in {Path.cwd()}")
+        raise LocalLambdaError(f"handler {text!r}: there is no file {path} in {cwd}")
     root = str(file.parent)
     if "." in name:
         return HandlerSource(SHIM_NAME, text, root, first_path=root, nested=(file.stem, name))

@@ -83,11 +83,12 @@ def comes_from_a_browser(request: HttpRequest) -> bool:
 
 
 class HttpServer:
-    """Serves ``handle`` on a loopback port of its own, connections kept alive.
+    """Serves ``handle`` on a loopback port, connections kept alive.
 
     Args:
         handle: answers one request.
         body_limit: bytes of a body that are kept.
+        port: where it listens; 0 is a port that is free.
         read_timeout: seconds that a client has for a request, from its first byte to its last; None
             for no limit. A connection without a request may stay. A chunked body has no limit.
         accept_chunked: whether a body may be chunked; it then comes as a stream.
@@ -98,6 +99,7 @@ class HttpServer:
         handle: Callable[[HttpRequest], Awaitable[HttpResponse]],
         *,
         body_limit: int,
+        port: int = 0,
         read_timeout: float | None = None,
         accept_chunked: bool = False,
     ) -> None:
@@ -107,12 +109,12 @@ class HttpServer:
         self._accept_chunked = accept_chunked
         self._connections: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
-        self.port = 0
+        self.port = port
 
     async def start(self) -> None:
-        """Listen on a free port."""
+        """Listen; ``port`` is then what it listens on."""
         self._server = await asyncio.start_server(
-            self._serve, LOOPBACK, 0, limit=_READ_AHEAD_BYTES, backlog=512
+            self._serve, LOOPBACK, self.port, limit=_READ_AHEAD_BYTES, backlog=512
         )
         self.port = self._server.sockets[0].getsockname()[1]
 

@@ -117,7 +117,7 @@ class Registry:
                     version,
                     self.arn(name),
                     function,
-                    locate(handler),
+                    locate(handler, function.task_root),
                     function.description,
                     now,
                     _first_revision(self.arn(name, version)),

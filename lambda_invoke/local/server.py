@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import importlib.util
 import math
 import os
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 _READ_SECONDS = 30.0
 """A client has so long to send a request, from its first byte to its last."""
 
+MAX_PORT = 65_535
+
 
 class LocalLambda:
     """An endpoint on 127.0.0.1 that runs real handlers as Lambda would, under AWS's own runtime client.
@@ -53,6 +56,7 @@ class LocalLambda:
             ``"package.module.function"``) or to a Function.
         region_name: the region that its ARNs name.
         account_id: the account that its ARNs name.
+        port: what it listens on; 0 is a port that is free.
         concurrency_limit: how many invocations run at once, and how many worker processes there
             are; beyond it the answer is 429. Lambda's own default is 1,000.
         scaling_rate: how many new environments each function gets in 10 seconds; beyond it the answer
@@ -85,6 +89,7 @@ class LocalLambda:
         *,
         region_name: str = "us-east-1",
         account_id: str = "000000000000",
+        port: int = 0,
         concurrency_limit: int = 64,
         scaling_rate: int = DEFAULT_SCALING_RATE,
         init_timeout: float = 10.0,
@@ -106,6 +111,9 @@ class LocalLambda:
             )
         if scaling_rate < 1:
             raise ValueError(f"scaling_rate must be 1 or more, not {scaling_rate}")
+        if not 0 <= port <= MAX_PORT:
+            raise ValueError(f"port must be from 0 to {MAX_PORT}, not {port}")
+        self._port = port
         self._concurrency_limit = concurrency_limit
         self._scaling_rate = scaling_rate
         self._init_timeout = init_timeout
@@ -126,6 +134,31 @@ class LocalLambda:
         self._running: BackgroundServer | None = None
         self._executor: Executor | None = None
 
+    @classmethod
+    def from_file(
+        cls, path: str | os.PathLike[str], *, parameters: Mapping[str, str] | None = None, **options: Any
+    ) -> Self:
+        """One that serves what a TOML file or an AWS SAM template defines.
+
+        ``options`` are those of the class, and come before what the file says; ``parameters`` are values
+        for the template's parameters. What of a template cannot be had here is warned of.
+
+        Raises:
+            DefinitionError: the file is wrong; the message names the place in it and the fix.
+            LocalLambdaError: as for the class.
+            OSError: the file cannot be read.
+        """
+        from lambda_invoke.local.definition import load_definition
+
+        definition = load_definition(
+            path,
+            parameters=parameters,
+            region_name=options.get("region_name"),
+            account_id=options.get("account_id"),
+        )
+        definition.warn()
+        return cls(definition.functions, **{**definition.options, **options})
+
     def __repr__(self) -> str:
         where = self.endpoint_url if self._running is not None else "not running"
         return f"LocalLambda({list(self._registry)}, {where})"
@@ -143,14 +176,22 @@ class LocalLambda:
         """Start to serve; returns when it does.
 
         Raises:
-            LocalLambdaError: it runs already, a function's destination cannot be delivered to, or the
-                state directory cannot be used.
+            LocalLambdaError: it runs already, its ``port`` is not to be had, a function's destination
+                cannot be delivered to, or the state directory cannot be used.
         """
         if self._running is not None:
             raise LocalLambdaError("this LocalLambda runs already")
         check_destinations(self._registry, has_services=self._services is not None)
         running = BackgroundServer(self._serve)
-        running.start()
+        try:
+            running.start()
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            reason = "is in use" if error.errno == errno.EADDRINUSE else "is not allowed to this user"
+            raise LocalLambdaError(
+                f"port {self._port} of {LOOPBACK} {reason}: choose another, or 0 for one that is free"
+            ) from error
         self._running = running
         atexit.register(self.stop)
 
@@ -185,7 +226,9 @@ class LocalLambda:
         self._registry.states.begin()
         verifier = Verifier(self._credentials, self._registry.region_name, self._allow_any_credentials)
         api = Api(verifier, self._registry, control_plane, executor, events, self._injections)
-        server = HttpServer(api.handle, body_limit=MAX_REQUEST_BYTES, read_timeout=_READ_SECONDS)
+        server = HttpServer(
+            api.handle, body_limit=MAX_REQUEST_BYTES, port=self._port, read_timeout=_READ_SECONDS
+        )
         try:
             await pool.open()
             await server.start()
