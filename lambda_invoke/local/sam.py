@@ -74,7 +74,10 @@ class _Template:
         self._path = path
         self._resources: dict[str, Any] = template["Resources"]
         self._references = references
-        self._globals = template.get("Globals") or {}
+        shared = template.get("Globals")
+        self._globals = _table(
+            f"{path}: Globals: Function", (_table(f"{path}: Globals", shared)).get("Function")
+        )
         self._warnings: list[str] = []
 
     def read(self) -> Definition:
@@ -86,7 +89,7 @@ class _Template:
             reader = FunctionReader(
                 place,
                 self._path.resolve().parent,
-                self._properties(resource),
+                self._properties(place, resource),
                 self._references.resolver,
                 layers,
                 self._warnings,
@@ -135,28 +138,42 @@ class _Template:
             )
             return True
 
-    def _properties(self, resource: dict[str, Any]) -> dict[str, Any]:
+    def _properties(self, place: str, resource: dict[str, Any]) -> dict[str, Any]:
         """Those of the resource over the Globals, unless it ignores them."""
-        own = resource.get("Properties") or {}
-        shared = self._globals.get("Function") or {} if isinstance(self._globals, dict) else {}
-        if resource["Type"] != FUNCTION_TYPES[0] or not isinstance(shared, dict):
-            return dict(own)
-        ignored = resource.get("IgnoreGlobals", [])
-        if ignored == "*":
-            return dict(own)
-        merged: dict[str, Any] = merge({k: v for k, v in shared.items() if k not in ignored}, own)
+        own = _table(f"{place}: Properties", resource.get("Properties"))
+        ignored = resource.get("IgnoreGlobals") or []
+        if resource["Type"] != FUNCTION_TYPES[0] or ignored == "*":
+            return own
+        if not isinstance(ignored, list):
+            raise DefinitionError(f"{place}: IgnoreGlobals: must be '*' or a list of properties")
+        merged: dict[str, Any] = merge({k: v for k, v in self._globals.items() if k not in ignored}, own)
         return merged
 
     def _layers(self) -> Iterator[tuple[str, list[str]]]:
         """The directories of each layer that lies here, by its ARN."""
         for logical_id, resource in self._of(LAYER_TYPES):
-            properties = resource.get("Properties") or {}
+            properties = _table(f"{self._path}: {logical_id}: Properties", resource.get("Properties"))
             content = properties.get("ContentUri", properties.get("Content"))
             directory = self._path.resolve().parent / content if isinstance(content, str) else None
             if directory is None or not directory.is_dir():
                 continue  # who uses it is warned
             built = isinstance(resource.get("Metadata"), dict) and "BuildMethod" in resource["Metadata"]
-            yield str(self._references.ref(logical_id)), layer_path(directory, built=built)
+            try:
+                arn = str(self._references.ref(logical_id))
+            except Unresolvable:  # its name is not known, and so nobody's layer
+                continue
+            except MalformedTemplate as error:
+                raise DefinitionError(f"{self._path}: {logical_id}: LayerName: {error}") from error
+            yield arn, layer_path(directory, built=built)
+
+
+def _table(place: str, value: Any) -> dict[str, Any]:
+    """A table, which may be absent."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or function_of(value):
+        raise DefinitionError(f"{place}: must be a table")
+    return value
 
 
 def layer_path(directory: Path, *, built: bool) -> list[str]:
