@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 FUNCTION_TYPES = ("AWS::Serverless::Function", "AWS::Lambda::Function")
 LAYER_TYPES = ("AWS::Serverless::LayerVersion", "AWS::Lambda::LayerVersion")
+VERSION_TYPE = "AWS::Lambda::Version"
+ALIAS_TYPE = "AWS::Lambda::Alias"
+EVENTS_TYPE = "AWS::Lambda::EventInvokeConfig"
 STACK_NAME = "local"
 FIRST_VERSION = "1"
 """The version that AutoPublishAlias publishes here."""
@@ -98,6 +101,8 @@ class References:
             return self._parameter(name)
         if name in self._pseudo:
             return self._given.get(name, self._pseudo[name])
+        if name in self._resources and self._type(name) in (VERSION_TYPE, ALIAS_TYPE):
+            return self._qualified(name)
         if name in self._resources:
             kind = _KINDS.get(self._type(name))
             if kind is None:
@@ -115,6 +120,10 @@ class References:
         """What ``Fn::GetAtt`` gives. ``Function.Alias`` and ``Function.Version`` are SAM's own."""
         if name not in self._resources:
             raise MalformedTemplate(f"there is no resource {name!r}; {suggestion(name, self._resources)}")
+        if (self._type(name), attribute) in ((VERSION_TYPE, "FunctionArn"), (ALIAS_TYPE, "AliasArn")):
+            return self._qualified(name)
+        if (self._type(name), attribute) == (VERSION_TYPE, "Version"):
+            return self._number(name)
         kind = _KINDS.get(self._type(name))
         meant = _ATTRIBUTES.get(attribute)
         if kind is not None and meant == "Name":
@@ -137,6 +146,35 @@ class References:
             return logical_id
         name = self.resolver.resolve(properties[key])
         return logical_id if name is NO_VALUE else as_text(name)
+
+    def function_of(self, logical_id: str) -> str:
+        """The plain name of the function that a version, alias or event configuration is of."""
+        parts = self._property(logical_id, "FunctionName").split(":")
+        return parts[parts.index("function") + 1] if "function" in parts[:-1] else parts[0]
+
+    def _property(self, logical_id: str, key: str) -> str:
+        properties = self._resources[logical_id].get("Properties")
+        if not isinstance(properties, dict) or key not in properties:
+            raise MalformedTemplate(f"{logical_id} has no {key}")
+        return as_text(self.resolver.resolve(properties[key]))
+
+    def _qualified(self, logical_id: str) -> str:
+        """The ARN of a version or alias."""
+        is_version = self._type(logical_id) == VERSION_TYPE
+        qualifier = self._number(logical_id) if is_version else self._property(logical_id, "Name")
+        pattern = _KINDS[FUNCTION_TYPES[0]][1]
+        assert pattern is not None
+        return f"{self._arn(pattern, self.function_of(logical_id))}:{qualifier}"
+
+    def _number(self, logical_id: str) -> str:
+        """The number of a version: its place among those of the same function."""
+        function = self.function_of(logical_id)
+        versions = [name for name in self._resources if self._type(name) == VERSION_TYPE]
+        earlier = versions[: versions.index(logical_id)]
+        automatic = any(
+            self._alias_of(name) is not None and self.name(name) == function for name in self._resources
+        )
+        return str(1 + automatic + sum(self.function_of(name) == function for name in earlier))
 
     def _arn(self, pattern: str, name: str) -> str:
         return "arn:aws:" + pattern.format(region=self._region, account=self._account, name=name)

@@ -19,8 +19,16 @@ from lambda_invoke.local.definition import (
     check_function,
 )
 from lambda_invoke.local.intrinsics import MalformedTemplate, Unresolvable, function_of
-from lambda_invoke.local.references import FUNCTION_TYPES, LAYER_TYPES, References
+from lambda_invoke.local.references import (
+    ALIAS_TYPE,
+    EVENTS_TYPE,
+    FUNCTION_TYPES,
+    LAYER_TYPES,
+    VERSION_TYPE,
+    References,
+)
 from lambda_invoke.local.sam_function import FunctionReader, SkippedFunction
+from lambda_invoke.local.sam_published import publish
 from lambda_invoke.local.template_text import read_template
 
 if TYPE_CHECKING:
@@ -114,6 +122,8 @@ class _Template:
             raise DefinitionError(
                 f"{self._path}: it defines no function that can run here. {reasons}".rstrip()
             )
+        published = self._of((VERSION_TYPE, ALIAS_TYPE, EVENTS_TYPE))
+        publish(str(self._path), published, functions, self._references, self._warnings)
         check_destinations(places, functions)
         return Definition(self._path, functions, _options(functions), tuple(self._warnings))
 

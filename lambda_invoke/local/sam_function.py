@@ -7,9 +7,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from lambda_invoke.local.definition import DefinitionError
-from lambda_invoke.local.function import EventInvokeConfig, Function
-from lambda_invoke.local.intrinsics import NO_VALUE, Unresolvable, as_text, function_of
+from lambda_invoke.local.function import Function
 from lambda_invoke.local.references import FIRST_VERSION
+from lambda_invoke.local.sam_properties import Properties
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,9 +61,9 @@ class FunctionReader:
         self._place = place
         self._root = root
         self._properties = properties
-        self._resolver = resolver
         self._layers = layers
         self._warnings = warnings
+        self._given = Properties(place, properties, resolver, warnings)
         self._is_sam = is_sam
 
     def function(self) -> Function:
@@ -77,13 +77,13 @@ class FunctionReader:
         self._check_names()
         task_root = self._task_root()
         handler = self._handler(task_root)
-        alias = self._text("AutoPublishAlias") if self._is_sam else None
-        letters = self._table("DeadLetterQueue" if self._is_sam else "DeadLetterConfig")
+        alias = self._given.text("AutoPublishAlias") if self._is_sam else None
+        letters = self._given.table("DeadLetterQueue" if self._is_sam else "DeadLetterConfig")
         given: dict[str, Any] = {
-            "timeout": self._whole("Timeout"),
-            "memory_size": self._whole("MemorySize"),
-            "reserved_concurrency": self._whole("ReservedConcurrentExecutions"),
-            "description": self._text("Description"),
+            "timeout": self._given.whole("Timeout"),
+            "memory_size": self._given.whole("MemorySize"),
+            "reserved_concurrency": self._given.whole("ReservedConcurrentExecutions"),
+            "description": self._given.text("Description"),
             "environment": self._environment(),
             "versions": None if alias is None else {FIRST_VERSION: handler},
             "aliases": None if alias is None else {alias: FIRST_VERSION},
@@ -91,7 +91,8 @@ class FunctionReader:
             "layers": self._layer_directories(),
         }
         try:
-            given["events"] = self._events()
+            if self._is_sam:
+                given["events"] = self._given.events("EventInvokeConfig")
             return Function(
                 handler,
                 task_root=str(task_root),
@@ -115,7 +116,7 @@ class FunctionReader:
 
     def _task_root(self) -> Path:
         """The directory that holds the code."""
-        if self._text("PackageType") == "Image" or "ImageUri" in self._properties:
+        if self._given.text("PackageType") == "Image" or "ImageUri" in self._properties:
             raise SkippedFunction("it is an image; only code in a directory can be run here")
         code = self._properties.get("CodeUri" if self._is_sam else "Code", "." if self._is_sam else None)
         if "InlineCode" in self._properties or (isinstance(code, dict) and "ZipFile" in code):
@@ -134,8 +135,8 @@ class FunctionReader:
 
     def _handler(self, task_root: Path) -> Handler:  # noqa: ARG002 - what a bootstrap needs
         """The handler for the function's Runtime: here other runtimes than Python are to be plugged in."""
-        runtime = self._text("Runtime")
-        handler = self._text("Handler")
+        runtime = self._given.text("Runtime")
+        handler = self._given.text("Handler")
         if runtime is None:
             raise DefinitionError(f"{self._place}: Runtime: is missing; it is to be one such as python3.13")
         if not runtime.startswith("python"):
@@ -154,10 +155,11 @@ class FunctionReader:
         if not isinstance(variables, dict):
             raise DefinitionError(f"{self._place}: Environment: Variables must be a table")
         resolved = {
-            name: self._resolved(value, f"environment variable {name}") for name, value in variables.items()
+            name: self._given.resolved(value, f"environment variable {name}")
+            for name, value in variables.items()
         }
         return {
-            name: self._as_text(value, f"environment variable {name}")
+            name: self._given.as_text(value, f"environment variable {name}")
             for name, value in resolved.items()
             if value is not None
         }
@@ -166,7 +168,7 @@ class FunctionReader:
         found: list[str] = []
         layers = self._properties.get("Layers", [])
         for layer in layers if isinstance(layers, list) else [layers]:
-            arn = self._resolved(layer, "layer")
+            arn = self._given.resolved(layer, "layer")
             for each in arn if isinstance(arn, list) else [arn]:
                 if each in self._layers:
                     found += self._layers[each]
@@ -176,73 +178,3 @@ class FunctionReader:
                         "what it holds has to be installed in this Python"
                     )
         return found
-
-    def _events(self) -> EventInvokeConfig:
-        config = self._table("EventInvokeConfig") if self._is_sam else {}
-        destinations = config.get("DestinationConfig") or {}
-        given: dict[str, Any] = {
-            "maximum_retry_attempts": self._as_whole(config.get("MaximumRetryAttempts"), "EventInvokeConfig"),
-            "maximum_event_age": self._as_whole(config.get("MaximumEventAgeInSeconds"), "EventInvokeConfig"),
-            "on_success": self._destination(destinations, "OnSuccess"),
-            "on_failure": self._destination(destinations, "OnFailure"),
-        }
-        return EventInvokeConfig(**{name: value for name, value in given.items() if value is not None})
-
-    def _destination(self, destinations: dict[str, Any], key: str) -> str | None:
-        destination = destinations.get(key)
-        if not isinstance(destination, dict):
-            return None
-        if "Destination" not in destination:  # SAM makes a queue or topic then
-            self._warnings.append(
-                f"{self._place}: EventInvokeConfig: {key} is left out: its Destination is known only once it "
-                "is deployed"
-            )
-            return None
-        arn = destination["Destination"]
-        return None if arn is None else self._as_text(arn, f"EventInvokeConfig: {key}")
-
-    def _resolved(self, value: Any, what: str) -> Any:
-        """The value, or None (with a warning) if it is known only after a deployment."""
-        try:
-            resolved = self._resolver.resolve(value)
-        except Unresolvable as reason:
-            self._warnings.append(f"{self._place}: {what} is left out: {reason}")
-            return None
-        return None if resolved is NO_VALUE else resolved
-
-    def _table(self, name: str) -> dict[str, Any]:
-        """A property that is a table, each of whose values is resolved by itself."""
-        value = self._properties.get(name)
-        if value is None:
-            return {}
-        table = self._each(value, name)
-        if table is None:
-            return {}
-        if not isinstance(table, dict):
-            raise DefinitionError(f"{self._place}: {name}: must be a table")
-        return table
-
-    def _each(self, value: Any, what: str) -> Any:
-        if not isinstance(value, dict) or function_of(value):
-            return self._resolved(value, what)
-        return {key: self._each(inner, f"{what}: {key}") for key, inner in value.items()}
-
-    def _text(self, name: str) -> str | None:
-        value = self._resolved(self._properties.get(name), name)
-        return None if value is None else self._as_text(value, name)
-
-    def _whole(self, name: str) -> int | None:
-        return self._as_whole(self._resolved(self._properties.get(name), name), name)
-
-    def _as_text(self, value: Any, what: str) -> str:
-        if isinstance(value, (dict, list)):
-            raise DefinitionError(f"{self._place}: {what}: must be a string")
-        return as_text(value)
-
-    def _as_whole(self, value: Any, what: str) -> int | None:
-        if value is None:
-            return None
-        text = self._as_text(value, what)
-        if not text.removeprefix("-").isdecimal():
-            raise DefinitionError(f"{self._place}: {what}: must be a whole number")
-        return int(text)

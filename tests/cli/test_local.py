@@ -324,8 +324,8 @@ RECORD = InvocationRecord("f", "$LATEST", "01234567-89ab", "RequestResponse", "s
     [
         (RECORD, "f     $LATEST  RequestResponse  ok  12.30 ms  billed 13 ms  0/128 MB  01234567"),
         (
-            InvocationRecord("f", "7", "abcdefghi", "Event", "failed", 2, "Oops", 3.0, 0.5, 4),
-            "f     7        Event #2         failed: Oops  3000.00 ms  billed 3500 ms  4/128 MB  cold start 500 ms  abcdefgh",
+            InvocationRecord("f", "7", RECORD.request_id, "Event", "failed", 2, "E", 3.0, 0.5, 4),
+            "f     7        Event #2         failed: E  3000.00 ms  billed 3500 ms  4/128 MB  cold start 500 ms  01234567",
         ),
         (
             InvocationRecord("f", "7", "abcdefghi", "Event", "failed", 1, "a\x1b[2J\nb"),

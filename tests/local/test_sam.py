@@ -13,6 +13,7 @@ import pytest
 from hypothesis import strategies
 
 from lambda_invoke.local import (
+    Alias,
     DefinitionError,
     DefinitionWarning,
     EventInvokeConfig,
@@ -434,6 +435,67 @@ def test_globals_can_be_ignored(place: Path) -> None:
     }
 
 
+PUBLISHED = """
+  Second: {Type: AWS::Lambda::Version, Properties: {FunctionName: !GetAtt F.Arn}}
+  First: {Type: AWS::Lambda::Version, Properties: {FunctionName: !Ref F}}
+  Live:
+    Type: AWS::Lambda::Alias
+    Properties:
+      Name: live
+      Description: careful
+      FunctionName: !Ref F
+      FunctionVersion: !GetAtt First.Version
+      RoutingConfig:
+        AdditionalVersionWeights: [{FunctionVersion: !GetAtt Second.Version, FunctionWeight: 0.25}]
+  Config:
+    Type: AWS::Lambda::EventInvokeConfig
+    Properties: {FunctionName: !Ref F, Qualifier: $LATEST, MaximumRetryAttempts: 0}
+  Elsewhere: {Type: AWS::Lambda::Version, Properties: {FunctionName: another}}
+"""
+
+
+def test_versions_and_aliases_of_their_own(place: Path) -> None:
+    """CloudFormation's resources for them, numbered in their order; another function's are passed over."""
+    variables = "Environment: {Variables: {V: !Ref First, A: !Ref Live, N: !GetAtt Second.Version}}"
+    (served,) = load_sam(write(place, function(variables, more=PUBLISHED))).values()
+    assert served.versions == {"1": "app.count", "2": "app.count"}
+    assert served.aliases == {"live": Alias("2", weights={"1": 0.25}, description="careful")}
+    assert served.events == EventInvokeConfig(0)
+    arn = ARN.format("lambda", "function:F")
+    assert served.environment == {"V": f"{arn}:2", "A": f"{arn}:live", "N": "1"}
+
+
+WRONG_WEIGHTS = (
+    "{Type: AWS::Lambda::Alias, Properties: {FunctionName: F, Name: a, "
+    "RoutingConfig: {AdditionalVersionWeights: 1}}}"
+)
+
+
+@pytest.mark.parametrize(
+    ("resource", "says"),
+    [
+        ("{Type: AWS::Lambda::Version}", "V: V has no FunctionName"),
+        (
+            "{Type: AWS::Lambda::Alias, Properties: {FunctionName: F, Name: a, FunctionVersion: 7}}",
+            "V: alias 'a' points to version '7', which is not in versions",
+        ),
+        (
+            WRONG_WEIGHTS,
+            "V: RoutingConfig: AdditionalVersionWeights must be a list of tables",
+        ),
+        (
+            "{Type: AWS::Lambda::EventInvokeConfig, Properties: {FunctionName: F, MaximumRetryAttempts: 7}}",
+            "V: maximum_retry_attempts must be from 0 to 2",
+        ),
+    ],
+)
+def test_wrong_versions_and_aliases(place: Path, resource: str, says: str) -> None:
+    """The file, the resource and what is wrong."""
+    with pytest.raises(DefinitionError) as caught:
+        load_sam(write(place, function("", more=f"  V: {resource}")))
+    assert f"{place}/template.yaml: {says}" in str(caught.value)
+
+
 def test_json_needs_no_yaml(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A template in JSON is read without PyYAML; one in YAML then says what to install."""
     monkeypatch.setitem(sys.modules, "yaml", None)
@@ -532,10 +594,19 @@ def test_any_template_is_read_or_refused(resources: Any, shared: Any, own: Any, 
 
     broken = {"Type": "AWS::Serverless::Function", "Properties": own, "IgnoreGlobals": ignored}
     layer = {"Type": "AWS::Serverless::LayerVersion", "Properties": own}
+    others = {
+        kind: {"Type": f"AWS::Lambda::{kind}", "Properties": shared}
+        for kind in ("Version", "Alias", "EventInvokeConfig")
+    }
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "template.json")
         path.write_text(
-            json.dumps({"Resources": {**resources, "F": broken, "L": layer}, "Globals": {"Function": shared}})
+            json.dumps(
+                {
+                    "Resources": {**resources, "F": broken, "L": layer, **others},
+                    "Globals": {"Function": shared},
+                }
+            )
         )
         with warnings.catch_warnings(), pytest.raises(LocalLambdaError):
             read_sam(path, parameters={}, region_name="us-east-1", account_id="0" * 12)
