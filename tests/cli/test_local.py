@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import boto3
 import pytest
 
+from lambda_invoke.cli import main
 from lambda_invoke.cli.local_lines import InvocationLines, printed
 from lambda_invoke.local import Function, InvocationRecord
 from tests.cli.command import environment, run
@@ -245,18 +246,41 @@ def test_variables_for_eval(place: Path) -> None:
     ],
 )
 def test_what_cannot_be_served(
-    place: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, says: str
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    says: str,
 ) -> None:
     """One line that names it, and the exit code for its kind."""
     (place / "good.toml").write_text('[functions.who]\nhandler = "app.who"\nreserved_concurrency = 2')
     (place / "bad.toml").write_text('[functions.who]\nhandler = "app.who"\ntimout = 2')
     (place / "gone.toml").write_text('[functions.who]\nhandler = "nix.who"')
     monkeypatch.chdir(place)
-    done = run("local", *arguments)
-    assert (done.code, done.out) == (code, "")
+    assert called("local", *arguments) == code
+    done = capsys.readouterr()
     *usage, line = done.err.splitlines()
+    assert done.out == ""
     assert says in line
     assert not usage or usage[0].startswith("usage: ")
+
+
+def called(*arguments: str) -> object:
+    """The exit code of a command that is run in this process."""
+    try:
+        return main(arguments)
+    except SystemExit as end:
+        return end.code
+
+
+def test_a_machine_that_cannot_serve(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What LocalLambda says of it, in one line, and exit code 69."""
+    monkeypatch.setattr(sys, "executable", "")
+    assert called("local", f"{place}/app.py:who") == 69
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_a_port_in_use(place: Path) -> None:
@@ -319,13 +343,16 @@ def test_a_terminal_has_colours(place: Path) -> None:
 RECORD = InvocationRecord("f", "$LATEST", "01234567-89ab", "RequestResponse", "succeeded", 1, None, 0.0123)
 
 
+RETRIED = "3000.00 ms  billed 3500 ms  4/128 MB  cold start 500 ms"
+
+
 @pytest.mark.parametrize(
     ("record", "line"),
     [
         (RECORD, "f     $LATEST  RequestResponse  ok  12.30 ms  billed 13 ms  0/128 MB  01234567"),
         (
             InvocationRecord("f", "7", RECORD.request_id, "Event", "failed", 2, "E", 3.0, 0.5, 4),
-            "f     7        Event #2         failed: E  3000.00 ms  billed 3500 ms  4/128 MB  cold start 500 ms  01234567",
+            f"f     7        Event #2         failed: E  {RETRIED}  01234567",
         ),
         (
             InvocationRecord("f", "7", "abcdefghi", "Event", "failed", 1, "a\x1b[2J\nb"),

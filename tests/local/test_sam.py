@@ -268,6 +268,18 @@ def test_another_python_is_said(place: Path) -> None:
         ("a: 1", "it is no template: it has no Resources"),
         ("Resources: {F: 1}", "F: a resource is a table with a Type"),
         ("Resources:\n  F: {}\n  F: {}\n", "line 3, column 3: not YAML: the key 'F' stands twice"),
+        ("Resources: {}\nGlobals: 1", "Globals: must be a table"),
+        (function("Description: !Sub [a]"), "F: Fn::Sub needs a list of 2"),
+        (function("Description: !Sub {a: b}"), "F: Fn::Sub needs a list of 2"),
+        (function("Description: !Sub [[a], {}]"), "F: Fn::Sub needs a string, and a table"),
+        (function("Description: !Join ['', a]"), "F: Fn::Join needs a list"),
+        (function("Description: !FindInMap [A, b, c]"), "F: Mappings have no A / b / c"),
+        (
+            function(
+                "", top="Conditions: {C: maybe}", more="  G: {Type: AWS::Lambda::Function, Condition: C}"
+            ),
+            "G: Condition: a condition is neither true nor false",
+        ),
         ("Parameters: 1\nResources: {}", "Parameters: must be a table"),
         ("Parameters: {P: 1}\nResources: {}", "Parameters: P: must be a table"),
         (function("Timout: 3"), "F: there is no property 'Timout'; did you mean 'Timeout'?"),
