@@ -77,12 +77,13 @@ def main() -> None:
         print(f"{name:18} {statistics.median(series) * 1e3:6.2f} ms, the median of a warm invoke")
     beside = ratio(taken, "the local Lambda", "a fixed reply")
     faster = ratio(taken, "MiniStack", "the local Lambda")
-    print(
-        f"aim: at most {MOST} x a fixed reply; {'reached' if beside <= MOST else 'NOT reached'} ({beside:.2f})"
-    )
-    print(
-        f"aim: {LEAST} x faster than MiniStack; {'reached' if faster >= LEAST else 'NOT reached'} ({faster:.0f})"
-    )
+    print(f"aim: at most {MOST} x a fixed reply; {verdict(beside <= MOST)} ({beside:.2f})")
+    print(f"aim: {LEAST} x faster than MiniStack; {verdict(faster >= LEAST)} ({faster:.0f})")
+
+
+def verdict(reached: bool) -> str:
+    """In a word or two."""
+    return "reached" if reached else "NOT reached"
 
 
 def ratio(taken: dict[str, list[float]], one: str, other: str) -> float:

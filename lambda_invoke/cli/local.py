@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import select
 import signal
@@ -14,10 +15,11 @@ from lambda_invoke.cli.functions import define
 from lambda_invoke.cli.local_lines import InvocationLines, environment_lines, overview, summary
 from lambda_invoke.cli.signals import stopping
 from lambda_invoke.local import LocalLambda, LocalLambdaError
+from lambda_invoke.local.definition import REGION
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import TextIO
 
     from lambda_invoke.cli.signals import Stopping
@@ -42,16 +44,30 @@ def run(args: argparse.Namespace) -> int:
         CommandError: the definition is wrong, or cannot be served.
     """
     definition = define(args)
+    if args.services_endpoint is None:
+        definition = definition.within_reach()
     for text in definition.warnings:
         sys.stderr.write(f"lambda_invoke: {text}\n")
     options = {name: getattr(args, given) for given, name in _OPTIONS.items()}
     options = {name: value for name, value in options.items() if value is not None}
+    if args.services_endpoint is not None:
+        options["services"] = _services(args.services_endpoint, args.region)
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # a shell's background job
     with stopping() as stop, _Alarm() as alarm:
         if ignored:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         server = _Server(definition.functions, {**definition.options, **options}, args, stop, alarm)
         return server.run()
+
+
+def _services(url: str, region: str | None) -> Callable[[str], Any]:
+    """What makes boto3's clients of an emulator's services; one that wants no credentials gets some."""
+    import boto3
+
+    session = boto3.Session(region_name=region or REGION)
+    if session.get_credentials() is None:
+        session = boto3.Session("local", "local", region_name=region or REGION)
+    return functools.partial(session.client, endpoint_url=url)
 
 
 class _Alarm:

@@ -78,6 +78,12 @@ def _add_endpoint_options(local: argparse.ArgumentParser) -> None:
         help="delays of Events take X times as long: 0.01 makes a minute 0.6 seconds (default: 1)",
     )
     endpoint.add_argument(
+        "--services-endpoint",
+        metavar="URL",
+        help="deliver to SQS, SNS, EventBridge and S3 there, an emulator such as moto's server; without it "
+        "destinations in them are left out",
+    )
+    endpoint.add_argument(
         "--allow-any-credentials",
         action="store_true",
         default=None,

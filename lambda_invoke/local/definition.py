@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import re
 import sys
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -19,12 +20,17 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
 
+    from lambda_invoke.local.function import Destination
+
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 """What ARNs name where nothing else is said, as in ``LocalLambda``."""
 
 TOML_SUFFIXES = (".toml",)
 TEMPLATE_SUFFIXES = (".yaml", ".yml", ".json", ".template")
+
+
+_SERVICE = re.compile(r"arn:[^:]*:(?!lambda:)")
 
 
 class DefinitionError(LocalLambdaError):
@@ -46,6 +52,33 @@ class Definition:
     functions: Mapping[str, Function]
     options: Mapping[str, Any] = attrs.field(factory=dict)
     warnings: tuple[str, ...] = ()
+
+    def within_reach(self) -> Definition:
+        """The same without destinations in real services, for an endpoint that has no ``services``.
+
+        A template names what its deployment has; that it cannot be had here is a warning, not an error.
+        """
+        functions, warnings = {}, list(self.warnings)
+        for name, function in self.functions.items():
+            events, dead_letter = function.events, function.dead_letter
+            settings = {
+                "on_success": events.on_success,
+                "on_failure": events.on_failure,
+                "dead_letter": dead_letter,
+            }
+            kept = {kind: None if _is_service(to) else to for kind, to in settings.items()}
+            functions[name] = attrs.evolve(
+                function,
+                events=attrs.evolve(events, on_success=kept["on_success"], on_failure=kept["on_failure"]),
+                dead_letter=kept["dead_letter"],
+            )
+            warnings += [
+                f"{self.path}: {kind} of function {name!r} is left out: {to} is a real service's, which this "
+                "endpoint was not told how to reach (services=, or --services-endpoint)"
+                for kind, to in settings.items()
+                if kept[kind] is not to
+            ]
+        return attrs.evolve(self, functions=functions, warnings=tuple(warnings))
 
     def warn(self) -> None:
         """Give each of ``warnings`` as a :class:`DefinitionWarning` at the caller's line."""
@@ -87,6 +120,10 @@ def load_definition(
         )
     known = ", ".join([*TOML_SUFFIXES, *TEMPLATE_SUFFIXES])
     raise DefinitionError(f"{path}: a definition file ends in one of {known}")
+
+
+def _is_service(destination: Destination | None) -> bool:
+    return isinstance(destination, str) and _SERVICE.match(destination) is not None
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

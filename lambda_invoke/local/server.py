@@ -156,6 +156,8 @@ class LocalLambda:
             region_name=options.get("region_name"),
             account_id=options.get("account_id"),
         )
+        if options.get("services") is None:
+            definition = definition.within_reach()
         definition.warn()
         return cls(definition.functions, **{**definition.options, **options})
 

@@ -152,7 +152,12 @@ def test_parameters_and_conditions(place: Path) -> None:
 
 def test_what_a_template_defines_runs(place: Path) -> None:
     """Through from_file, with room for what production reserves: in CodeUri, as packages."""
-    with LocalLambda.from_file(write(place, WHOLE), region_name="eu-west-1") as local:
+    with pytest.warns(DefinitionWarning) as caught:
+        local = LocalLambda.from_file(write(place, WHOLE), region_name="eu-west-1")
+    left_out = [str(one.message).partition(": ")[2] for one in caught]
+    assert {text.partition(" of function")[0] for text in left_out} == {"on_failure", "dead_letter"}
+    assert all("is a real service's" in text for text in left_out)
+    with local:
         client = local.boto3_client()
         seen = invoke(client, "local-count", Qualifier="live").value
         assert invoke(client, "Other", [1]).value == [1]
