@@ -12,6 +12,7 @@ contexts, error payloads and stack traces are AWS's own. What it does not serve 
 what makes and deletes functions) it refuses by name.
 """
 
+from lambda_invoke.local.bootstrap_runtime import Bootstrap
 from lambda_invoke.local.definition import DefinitionError, DefinitionWarning
 from lambda_invoke.local.function import (
     Alias,
@@ -31,6 +32,7 @@ from lambda_invoke.local.toml_file import load_toml
 
 __all__ = [
     "Alias",
+    "Bootstrap",
     "DefinitionError",
     "DefinitionWarning",
     "EventInvokeConfig",

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import math
 import platform
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +92,7 @@ class Functions:
         configuration: dict[str, Any] = {
             "FunctionName": name,
             "FunctionArn": arn,
-            "Runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
+            "Runtime": deployment.source.runtime,
             "Role": f"arn:aws:iam::{self._registry.account_id}:role/local",
             "Handler": deployment.source.display,
             "CodeSize": 0,
@@ -109,7 +108,7 @@ class Functions:
             "Architectures": ["arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"],
             "EphemeralStorage": {"Size": 512},
             "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
-            "LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{name}"},
+            "LoggingConfig": {"LogFormat": function.log_format, "LogGroup": f"/aws/lambda/{name}"},
         }
         if function.environment:
             configuration["Environment"] = {"Variables": dict(function.environment)}

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
-import secrets
-import sys
-import tempfile
 import time
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from lambda_invoke.local import log, memory
 from lambda_invoke.local.chunked import BrokenBodyError
+from lambda_invoke.local.json_log import JsonLines
 from lambda_invoke.local.outcome import (
     Answered,
     Exited,
     InitOutcome,
     Invocation,
     Malformed,
+    NotStarted,
     Outcome,
     OutOfMemory,
     Ready,
@@ -27,68 +25,19 @@ from lambda_invoke.local.outcome import (
     TimedOut,
 )
 from lambda_invoke.local.process import WorkerProcess
+from lambda_invoke.local.reload import ImportWatch, NoWatch, Staleness, TreeWatch
 from lambda_invoke.local.runtime_api import RuntimeApi
 from lambda_invoke.local.streamed_reply import receive
 
 if TYPE_CHECKING:
     from lambda_invoke.local.chunked import ChunkedBody
+    from lambda_invoke.local.launch import Launch
     from lambda_invoke.local.registry import Deployment
+    from lambda_invoke.local.reload import Watch
 
-_NOT_INHERITED = ("AWS_", "BOTO_", "_X_AMZN_", "_HANDLER", "_LAMBDA_", "LAMBDA_")
-"""The developer's credentials, profiles and endpoints are not the function's."""
 _EXIT_SECONDS = 1.0
 """A worker whose reply broke off has so long to have ended; then it is the reply alone that is wrong. One
 that ended has as long for its connections to end, which something that it left behind may hold."""
-
-
-def worker_configuration(deployment: Deployment, path: list[str], runtime_client: str) -> BinaryIO:
-    """What ``worker/bootstrap.py`` reads from standard input: a file without a name, which leaves nothing."""
-    source = deployment.source
-    first = [source.first_path] if source.first_path else []
-    last = [source.last_path] if source.last_path and source.last_path not in path else []
-    configuration = {
-        "path": [*first, *deployment.function.layers, *path, *last],
-        "handler": source.name,
-        "nested": source.nested,
-        "pickled": source.pickled,
-        "runtime_client": runtime_client,
-    }
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed when the endpoint stops
-    file.write(json.dumps(configuration).encode())
-    file.flush()
-    return file
-
-
-def worker_environment(deployment: Deployment, inherited: dict[str, str], region_name: str) -> dict[str, str]:
-    """The worker's environment variables, but for the Runtime API's address.
-
-    Source: "Defined runtime environment variables", AWS Lambda developer guide, 2026-11. There are
-    no credentials, and none can be found: the function gets some by its ``environment``.
-    """
-    function, name, version = deployment.function, deployment.function_name, deployment.version
-    kept = {name: value for name, value in inherited.items() if not name.startswith(_NOT_INHERITED)}
-    no_proxy = ",".join(filter(None, (kept.get("NO_PROXY") or kept.get("no_proxy"), "127.0.0.1")))
-    return {
-        **kept,
-        "NO_PROXY": no_proxy,  # the Runtime API is on loopback
-        "no_proxy": no_proxy,
-        "AWS_REGION": region_name,
-        "AWS_DEFAULT_REGION": region_name,
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "TZ": ":UTC",
-        **function.environment,
-        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}",
-        "AWS_LAMBDA_FUNCTION_NAME": name,
-        "AWS_LAMBDA_FUNCTION_VERSION": version,
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
-        "AWS_LAMBDA_LOG_STREAM_NAME": f"{time.strftime('%Y/%m/%d')}/[{version}]{secrets.token_hex(16)}",
-        "LAMBDA_TASK_ROOT": deployment.source.task_root,
-        "_HANDLER": deployment.source.name,
-    }
 
 
 class Environment:
@@ -102,9 +51,11 @@ class Environment:
         self.deployment = deployment
         self.tenant_id = tenant_id
         self.log = log.EnvironmentLog()
+        self.platform_lines = _platform_lines(deployment)
+        self._staleness = Staleness(NoWatch())
         self.idle_since = 0.0
         self.peak_memory_bytes = 0
-        self._api = RuntimeApi(self)
+        self._api = RuntimeApi(self, by_user=deployment.source.command is not None)
         self._process: WorkerProcess | None = None
         self._waiting: asyncio.Queue[Invocation] = asyncio.Queue()
         self._invocation: Invocation | None = None
@@ -132,19 +83,35 @@ class Environment:
         """The worker's process id, once it was started."""
         return None if self._process is None else self._process.pid
 
+    @property
+    def stale(self) -> bool:
+        """Whether its code has changed since it was started."""
+        return self._staleness.check()
+
     async def initialise(
-        self, configuration: BinaryIO, variables: dict[str, str], limit: float
+        self, launch: Launch, variables: dict[str, str], limit: float, *, reload: bool, phase: str = "init"
     ) -> InitOutcome:
         """Start the worker, and wait until it asks for its first invocation or ``limit`` seconds passed."""
         address = await self._api.start()
+        imports = ImportWatch()
+        if reload:
+            watch: Watch = imports if launch.takes_descriptors else TreeWatch(launch.directory)
+            self._staleness = Staleness(watch)
+        self.platform_lines = _platform_lines(self.deployment, variables["AWS_LAMBDA_LOG_STREAM_NAME"])
+        self.log.lines(self.platform_lines.init_start(phase))
         self.started_at = time.perf_counter()
-        self._process = WorkerProcess(
-            configuration,
-            {**variables, "AWS_LAMBDA_RUNTIME_API": address},
-            self.deployment.source.task_root,
-            self.log.write,
-            self._exited,
-        )
+        try:
+            self._process = WorkerProcess(
+                launch,
+                {**variables, "AWS_LAMBDA_RUNTIME_API": address},
+                self.log.write,
+                imports.feed,
+                self._exited,
+            )
+        except OSError as error:
+            if self.deployment.source.command is None:
+                raise  # this Python itself cannot be started: a defect here, not the function's
+            return NotStarted(f"fork/exec {launch.command[0]}: {os.strerror(error.errno or 0).lower()}")
         try:
             async with asyncio.timeout(limit):
                 outcome = await self._init
@@ -215,7 +182,7 @@ class Environment:
         invocation = await self._waiting.get()
         assert self._process is not None
         self._process.drain()  # what it printed before is not this invocation's
-        self.log.line(log.start_line(invocation.request_id, self.deployment.version))
+        self.log.lines(self.platform_lines.start(invocation.request_id))
         self._delivered_at = time.perf_counter()
         self._timer = asyncio.get_running_loop().call_later(
             self._timeout, self._settle, TimedOut(self._timeout)
@@ -275,3 +242,18 @@ class Environment:
             await self._api.hung_up(_EXIT_SECONDS)
         await self._reply_over.wait()
         self._settle(ended)
+
+
+def _platform_lines(deployment: Deployment, log_stream: str = "") -> log.PlatformLines:
+    function = deployment.function
+    origin = log.Origin(
+        deployment.function_name,
+        deployment.version,
+        deployment.arn,
+        deployment.source.runtime,
+        function.memory_size,
+        log_stream,
+    )
+    if function.log_format == "JSON":
+        return JsonLines(origin, function.system_log_level)
+    return log.TextLines(origin)

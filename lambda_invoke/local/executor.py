@@ -147,14 +147,17 @@ class Executor:
         timeout = deployment.function.timeout
         for phase, limit in (("init", self._init_timeout), ("invoke", timeout)):
             self.tallies[deployment.function_name].cold_start()
-            environment, outcome = await self._pool.launch(deployment, invocation.tenant_id, limit, earlier)
+            environment, outcome = await self._pool.launch(
+                deployment, invocation.tenant_id, limit, earlier, phase=phase
+            )
             if isinstance(outcome, Ready):
                 if phase == "init":
                     return _Started(environment, outcome, init_duration=environment.duration)
                 return _Started(environment, outcome, spent=environment.duration)
             status = "timeout" if isinstance(outcome, TimedOut) else "error"
             kind = _init_error_type(outcome, invocation)
-            environment.log.line(log.init_report_line(environment.duration, phase, status, kind))
+            lines = environment.platform_lines.init_report(environment.duration, phase, status, kind)
+            environment.log.lines(lines)
             earlier = environment.log.take()
         environment.log.write(earlier)
         return _Started(environment, outcome, spent=environment.duration)
@@ -164,7 +167,7 @@ class Executor:
         verdict = judge(outcome, invocation.request_id)
         if verdict.status is None:
             verdict = attrs.evolve(verdict, status="error", error_type=_init_error_type(outcome, invocation))
-        environment.log.line(log.start_line(invocation.request_id, environment.deployment.version))
+        environment.log.lines(environment.platform_lines.start(invocation.request_id))
         return self._execution(started, verdict, started.spent, invocation)
 
     def _finish(self, started: _Started, outcome: Outcome, invocation: Invocation) -> Execution:
@@ -184,21 +187,18 @@ class Executor:
             if verdict.error_type == "Runtime.OutOfMemory"
             else environment.max_memory_used
         )
-        lines = [
-            *verdict.log_lines,
-            log.end_line(invocation.request_id),
-            log.report_line(
-                invocation.request_id,
-                duration,
-                function.memory_size,
-                memory,
-                init_duration=started.init_duration,
-                status=verdict.status,
-                error_type=verdict.error_type,
-            ),
-        ]
-        for line in lines:
-            environment.log.line(line)
+        ended = log.Ended(
+            invocation.request_id,
+            duration,
+            memory,
+            verdict.failed,
+            started.init_duration,
+            verdict.status,
+            verdict.error_type,
+            verdict.log_lines,
+            len(verdict.payload),
+        )
+        environment.log.lines(environment.platform_lines.ended(ended))
         return Execution(verdict, environment.log.take(), duration, started.init_duration, memory)
 
 

@@ -9,8 +9,11 @@ from typing import Any, Literal, get_args
 
 import attrs
 
-Handler = str | Callable[..., Any]
-"""``"path/file.py:handler"``, ``"package.module.handler"``, ``"package.module:handler"`` or a callable."""
+from lambda_invoke.local.bootstrap_runtime import Bootstrap
+
+Handler = str | Callable[..., Any] | Bootstrap
+"""``"path/file.py:handler"``, ``"package.module.handler"``, ``"package.module:handler"``, a callable, or
+an executable that speaks the Runtime API."""
 
 LATEST = "$LATEST"
 
@@ -19,6 +22,10 @@ MAX_TIMEOUT_SECONDS = 900.0
 MIN_MEMORY_MB = 128
 MAX_MEMORY_MB = 10_240
 """AWS quota, 2026-11: a function has from 128 to 10,240 MB."""
+
+LogFormat = Literal["Text", "JSON"]
+ApplicationLogLevel = Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
+SystemLogLevel = Literal["DEBUG", "INFO", "WARN"]
 
 MAX_EVENT_RETRIES = 2
 MIN_EVENT_AGE_SECONDS = 60.0
@@ -43,6 +50,16 @@ def _handlers(values: Mapping[str, Handler]) -> dict[str, Handler]:
 
 def _directories(values: Sequence[str]) -> tuple[str, ...]:
     return tuple(values)
+
+
+def _one_of(choices: Any) -> Callable[[Function, Any, str], None]:
+    allowed = get_args(choices)
+
+    def check(_function: Function, field: Any, value: str) -> None:
+        if value not in allowed:
+            raise ValueError(f"{field.name} must be one of {', '.join(allowed)}, not {value!r}")
+
+    return check
 
 
 def _check_timeout(_function: Function, _field: Any, value: float) -> None:
@@ -200,9 +217,9 @@ class Function:
     """A function that the local endpoint serves.
 
     ``handler`` is what ``$LATEST`` runs: ``"path/file.py:handler"``, ``"package.module.handler"``,
-    ``"package.module:handler"``, or a callable. ``timeout`` is in seconds (Lambda's default: 3) and
-    may be a fraction, ``memory_size`` in MB of resident memory of the handler's whole process tree.
-    ``environment`` is added to what the worker inherits. ``reserved_concurrency`` is how many
+    ``"package.module:handler"``, a callable, or a :class:`Bootstrap`. ``timeout`` is in seconds (Lambda's
+    default: 3) and may be a fraction, ``memory_size`` in MB of resident memory of the handler's whole
+    process tree. ``environment`` is added to what the worker inherits. ``reserved_concurrency`` is how many
     invocations may run at once, taken out of the endpoint's ``concurrency_limit``; 0 throttles
     every call. ``versions`` maps published version numbers to their handlers, ``aliases`` maps
     names to versions, or to an :class:`Alias` with weights. ``events`` is what becomes of Events that end,
@@ -218,6 +235,10 @@ class Function:
     passes after ``pending_seconds``, ``math.inf`` for never; "Inactive" becomes "Pending" by the first
     invocation, which is answered 502; "Failed" stays. A ``denied`` function answers 403 to every invocation,
     DryRun included, as if the caller had no permission.
+
+    ``log_format`` is "Text" or "JSON"; with the latter ``application_log_level`` is what the runtime's
+    own logging writes at least, and ``system_log_level`` what Lambda does: START, END and REPORT become
+    ``platform.start``, ``platform.runtimeDone`` (at DEBUG, or for a failure) and ``platform.report``.
 
     Raises:
         ValueError: a value that Lambda would not accept either.
@@ -242,6 +263,13 @@ class Function:
     denied: bool = attrs.field(kw_only=True, default=False)
     task_root: str | None = attrs.field(kw_only=True, default=None)
     layers: Sequence[str] = attrs.field(kw_only=True, default=(), converter=_directories)
+    log_format: LogFormat = attrs.field(kw_only=True, default="Text", validator=_one_of(LogFormat))
+    application_log_level: ApplicationLogLevel = attrs.field(
+        kw_only=True, default="INFO", validator=_one_of(ApplicationLogLevel)
+    )
+    system_log_level: SystemLogLevel = attrs.field(
+        kw_only=True, default="INFO", validator=_one_of(SystemLogLevel)
+    )
 
 
 @attrs.frozen

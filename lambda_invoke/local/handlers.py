@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from lambda_invoke.local import peers
+from lambda_invoke.local.bootstrap_runtime import Bootstrap, BootstrapError, resolve
 from lambda_invoke.local.function import LocalLambdaError
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 SHIM_NAME = "lambda_invoke_local_handler.handler"
 """How awslambdaric is told of a handler that no ``module.function`` names; see worker/bootstrap.py."""
+PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 @attrs.frozen
@@ -29,7 +32,8 @@ class HandlerSource:
     ``name`` is the handler as awslambdaric takes it (``module.function``), ``display`` as the
     caller wrote it. ``first_path`` goes to the front of the worker's ``sys.path`` and
     ``last_path`` to its end; ``task_root`` is the worker's directory. ``nested`` is a module and a
-    dotted name inside it, ``pickled`` the callable itself in base64.
+    dotted name inside it, ``pickled`` the callable itself in base64. ``command`` is set for a bootstrap,
+    for which ``name`` is only passed on. ``runtime`` is Lambda's name for what runs it.
     """
 
     name: str
@@ -39,6 +43,8 @@ class HandlerSource:
     last_path: str | None = None
     nested: tuple[str, str] | None = None
     pickled: str | None = attrs.field(default=None, repr=False)
+    command: tuple[str, ...] | None = None
+    runtime: str = PYTHON
 
 
 def locate(handler: Handler, task_root: str | None = None) -> HandlerSource:
@@ -47,10 +53,27 @@ def locate(handler: Handler, task_root: str | None = None) -> HandlerSource:
     Raises:
         LocalLambdaError: no worker could find it; the message names the fix.
     """
+    if isinstance(handler, Bootstrap):
+        return _of_bootstrap(handler)
     if not isinstance(handler, str):
         return _of_callable(handler)
     source = _of_text(handler, str(Path.cwd() if task_root is None else Path(task_root).resolve()))
     return source if task_root is None else attrs.evolve(source, first_path=source.task_root, last_path=None)
+
+
+def _of_bootstrap(bootstrap: Bootstrap) -> HandlerSource:
+    if not peers.AVAILABLE:
+        raise LocalLambdaError(
+            f"{bootstrap} needs Linux: its Runtime API is kept to one user's processes, who are told by "
+            "/proc/net/tcp. Run it in a Linux container; Python handlers run here as well"
+        )
+    try:
+        command, task_root = resolve(bootstrap)
+    except BootstrapError as error:
+        raise LocalLambdaError(str(error)) from error
+    return HandlerSource(
+        bootstrap.handler, bootstrap.handler, task_root, command=command, runtime=bootstrap.runtime
+    )
 
 
 def _of_text(text: str, cwd: str) -> HandlerSource:

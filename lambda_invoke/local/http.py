@@ -92,6 +92,8 @@ class HttpServer:
         read_timeout: seconds that a client has for a request, from its first byte to its last; None
             for no limit. A connection without a request may stay. A chunked body has no limit.
         accept_chunked: whether a body may be chunked; it then comes as a stream.
+        admits: asked of every new connection, with the client's address and the server's; one that it
+            refuses is dropped.
     """
 
     def __init__(
@@ -102,7 +104,9 @@ class HttpServer:
         port: int = 0,
         read_timeout: float | None = None,
         accept_chunked: bool = False,
+        admits: Callable[[tuple[str, int], tuple[str, int]], bool] | None = None,
     ) -> None:
+        self._admits = admits
         self._handle = handle
         self._body_limit = body_limit
         self._read_timeout = read_timeout
@@ -140,7 +144,10 @@ class HttpServer:
         assert connection is not None
         self._connections.add(connection)
         try:
-            await self._converse(reader, writer)
+            if self._admits is None or self._admits(
+                writer.get_extra_info("peername"), writer.get_extra_info("sockname")
+            ):
+                await self._converse(reader, writer)
         except TimeoutError:
             writer.transport.abort()  # a client that takes nothing would keep what is left for ever
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError, HangUpError):

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import base64
 import math
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 TAIL_BYTES = 4096
 """AWS quota, 2026-11: ``X-Amz-Log-Result`` holds the last 4 KB."""
-_MAX_BYTES = 1024 * 1024
+BYTES_PER_MB = 1024 * 1024
+_MAX_BYTES = BYTES_PER_MB
 
 
 class EnvironmentLog:
@@ -28,6 +35,11 @@ class EnvironmentLog:
             self._bytes += b"\n"
         self._bytes += text.encode() + b"\n"
 
+    def lines(self, texts: Iterable[str]) -> None:
+        """Append several of them."""
+        for text in texts:
+            self.line(text)
+
     def take(self) -> bytes:
         """All since the last time."""
         taken, self._bytes = bytes(self._bytes), bytearray()
@@ -39,54 +51,98 @@ def tail(log: bytes) -> str:
     return base64.b64encode(log[-TAIL_BYTES:]).decode("ascii")
 
 
-def start_line(request_id: str, version: str) -> str:
-    """The line before the handler's first."""
-    return f"START RequestId: {request_id} Version: {version}"
+@attrs.frozen
+class Origin:
+    """Whose log it is. ``memory_size`` in MB."""
+
+    function_name: str
+    version: str
+    function_arn: str
+    runtime: str
+    memory_size: int
+    log_stream: str = ""
 
 
-def end_line(request_id: str) -> str:
-    """The line after the handler's last."""
-    return f"END RequestId: {request_id}"
+@attrs.frozen
+class Ended:
+    """What the platform says when an invocation has ended. Durations in seconds, memory in MB.
+
+    ``status`` is None where the runtime answered, ``lines`` are the words for one that did not.
+    """
+
+    request_id: str
+    duration: float
+    max_memory_used: int
+    failed: bool = False
+    init_duration: float | None = None
+    status: str | None = None
+    error_type: str | None = None
+    lines: tuple[str, ...] = ()
+    produced_bytes: int = 0
 
 
-def init_report_line(duration: float, phase: str, status: str, error_type: str | None) -> str:
-    """The line for an init that failed; ``duration`` in seconds, ``phase`` is "init" or "invoke"."""
-    parts = [
-        f"INIT_REPORT Init Duration: {_milliseconds(duration)} ms",
-        f"Phase: {phase}",
-        f"Status: {status}",
-    ]
-    if error_type is not None:
-        parts.append(f"Error Type: {error_type}")
-    return "\t".join(parts)
+class PlatformLines(Protocol):
+    """The lines that Lambda itself writes into one environment's log."""
+
+    def init_start(self, phase: str) -> list[str]:
+        """Before the init; ``phase`` is "init", or "invoke" where an init is done once more."""
+
+    def init_report(self, duration: float, phase: str, status: str, error_type: str | None) -> list[str]:
+        """For an init that failed; ``duration`` in seconds."""
+
+    def start(self, request_id: str) -> list[str]:
+        """Before the handler's first."""
+
+    def ended(self, end: Ended) -> list[str]:
+        """After the handler's last."""
 
 
-def report_line(
-    request_id: str,
-    duration: float,
-    memory_size: int,
-    max_memory_used: int,
-    *,
-    init_duration: float | None = None,
-    status: str | None = None,
-    error_type: str | None = None,
-) -> str:
-    """The REPORT line. Durations in seconds, memory in MB. Since August 2025 Lambda bills the init too."""
-    billed = math.ceil(round((duration + (init_duration or 0.0)) * 1000, 2))
-    parts = [
-        f"REPORT RequestId: {request_id}",
-        f"Duration: {_milliseconds(duration)} ms",
-        f"Billed Duration: {billed} ms",
-        f"Memory Size: {memory_size} MB",
-        f"Max Memory Used: {max_memory_used} MB",
-    ]
-    if init_duration is not None:
-        parts.append(f"Init Duration: {_milliseconds(init_duration)} ms")
-    if status is not None:
-        parts.append(f"Status: {status}")
-    if error_type is not None:
-        parts.append(f"Error Type: {error_type}")
-    return "\t".join(parts)
+@attrs.frozen
+class TextLines:
+    """START, END, REPORT and INIT_REPORT."""
+
+    origin: Origin
+
+    def init_start(self, phase: str) -> list[str]:  # noqa: ARG002 - it stands for Lambda's own versions only
+        """INIT_START names a version of AWS's runtime, which there is none of."""
+        return []
+
+    def init_report(self, duration: float, phase: str, status: str, error_type: str | None) -> list[str]:
+        """The line for an init that failed; ``duration`` in seconds."""
+        parts = [
+            f"INIT_REPORT Init Duration: {_milliseconds(duration)} ms",
+            f"Phase: {phase}",
+            f"Status: {status}",
+        ]
+        if error_type is not None:
+            parts.append(f"Error Type: {error_type}")
+        return ["\t".join(parts)]
+
+    def start(self, request_id: str) -> list[str]:
+        """The line before the handler's first."""
+        return [f"START RequestId: {request_id} Version: {self.origin.version}"]
+
+    def ended(self, end: Ended) -> list[str]:
+        """The lines after the handler's last."""
+        parts = [
+            f"REPORT RequestId: {end.request_id}",
+            f"Duration: {_milliseconds(end.duration)} ms",
+            f"Billed Duration: {billed_milliseconds(end.duration, end.init_duration)} ms",
+            f"Memory Size: {self.origin.memory_size} MB",
+            f"Max Memory Used: {end.max_memory_used} MB",
+        ]
+        if end.init_duration is not None:
+            parts.append(f"Init Duration: {_milliseconds(end.init_duration)} ms")
+        if end.status is not None:
+            parts.append(f"Status: {end.status}")
+        if end.error_type is not None:
+            parts.append(f"Error Type: {end.error_type}")
+        return [*end.lines, f"END RequestId: {end.request_id}", "\t".join(parts)]
+
+
+def billed_milliseconds(duration: float, init_duration: float | None) -> int:
+    """What Lambda bills, of durations in seconds. Since August 2025 it bills the init too."""
+    return math.ceil(round((duration + (init_duration or 0.0)) * 1000, 2))
 
 
 def _milliseconds(seconds: float) -> str:

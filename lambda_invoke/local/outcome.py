@@ -111,7 +111,14 @@ class Ready:
     """The worker is initialised and asked for its first invocation."""
 
 
-Outcome = Answered | Streamed | Malformed | Exited | OutOfMemory | TimedOut
+@attrs.frozen
+class NotStarted:
+    """The system could not execute the bootstrap; ``reason`` in its own words."""
+
+    reason: str
+
+
+Outcome = Answered | Streamed | Malformed | Exited | NotStarted | OutOfMemory | TimedOut
 InitOutcome = Ready | Outcome
 
 
@@ -143,6 +150,14 @@ def judge(outcome: Outcome, request_id: str) -> Verdict:
         case TimedOut(seconds=seconds):
             message = f"Task timed out after {seconds:.2f} seconds"
             return _platform_error(request_id, "Sandbox.Timedout", message, status="timeout")
+        case _:
+            return _judge_end(outcome, request_id)
+
+
+def _judge_end(end: NotStarted | OutOfMemory | Exited, request_id: str) -> Verdict:
+    match end:
+        case NotStarted(reason=reason):
+            return _platform_error(request_id, "Runtime.InvalidEntrypoint", reason, status="error")
         case OutOfMemory():
             verdict = _platform_error(request_id, "Runtime.ExitError", _exit_text(-9), status="error")
             return attrs.evolve(verdict, error_type="Runtime.OutOfMemory")

@@ -6,15 +6,18 @@ import asyncio
 import contextlib
 import os
 import time
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import attrs
 
 from lambda_invoke.local import memory
 from lambda_invoke.local.admission import Admission
-from lambda_invoke.local.environment import Environment, worker_configuration, worker_environment
+from lambda_invoke.local.environment import Environment
+from lambda_invoke.local.launch import launch, worker_environment
+from lambda_invoke.local.watchdog import Watchdog
 
 if TYPE_CHECKING:
+    from lambda_invoke.local.launch import Launch
     from lambda_invoke.local.outcome import InitOutcome
     from lambda_invoke.local.registry import Deployment, Registry
 
@@ -27,7 +30,8 @@ _IDLE_CHECK_SECONDS = 1.0
 class WorkerSettings:
     """How workers are started: ``idle_timeout`` in seconds; ``path`` is the parent's ``sys.path``.
 
-    ``scaling_rate`` is how many a function gets in 10 seconds.
+    ``scaling_rate`` is how many a function gets in 10 seconds. With ``reload`` a worker whose code has
+    changed is not used again.
     """
 
     concurrency_limit: int
@@ -36,6 +40,7 @@ class WorkerSettings:
     runtime_client: str
     path: list[str]
     variables: dict[str, str] = attrs.field(repr=False)
+    reload: bool = True
 
 
 class Pool:
@@ -48,7 +53,9 @@ class Pool:
         self._idle: list[Environment] = []
         self._active: set[Environment] = set()
         self._starts = asyncio.Semaphore(max(2, os.cpu_count() or 2))
-        self._configurations: dict[Deployment, BinaryIO] = {}
+        self._launches: dict[Deployment, Launch] = {}
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._watchdog = Watchdog()
         self._work = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
 
@@ -57,39 +64,64 @@ class Pool:
         self._watcher = asyncio.create_task(self._watch(), name="lambda-invoke-local-watch")
 
     def take(self, deployment: Deployment, tenant_id: str | None) -> Environment | None:
-        """An idle environment of the deployment and tenant, or None."""
-        for environment in reversed(self._idle):
+        """An idle environment of the deployment and tenant, or None. One whose code has changed is ended."""
+        for environment in reversed(self._idle.copy()):
             if environment.deployment is deployment and environment.tenant_id == tenant_id:
                 self._idle.remove(environment)
+                if environment.stale:
+                    self._retire(environment)
+                    continue
                 self._activate(environment)
                 return environment
         return None
 
+    def _retire(self, environment: Environment) -> None:
+        task = asyncio.create_task(environment.close())
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
     async def launch(
-        self, deployment: Deployment, tenant_id: str | None, limit: float, earlier_log: bytes
+        self,
+        deployment: Deployment,
+        tenant_id: str | None,
+        limit: float,
+        earlier_log: bytes,
+        *,
+        phase: str = "init",
     ) -> tuple[Environment, InitOutcome]:
-        """Start a new environment and initialise it for at most ``limit`` seconds."""
+        """Start a new environment and initialise it for at most ``limit`` seconds.
+
+        ``phase`` is "init", or "invoke" where an init that failed is done once more.
+        """
+        settings = self._settings
         async with self._starts:
-            while self._idle and len(self._idle) + len(self._active) >= self._settings.concurrency_limit:
+            while self._idle and len(self._idle) + len(self._active) >= settings.concurrency_limit:
                 await self._idle.pop(0).close()
+            self._watchdog.start()
             environment = Environment(deployment, tenant_id)
             environment.log.write(earlier_log)
             self._activate(environment)
-            variables = worker_environment(deployment, self._settings.variables, self._registry.region_name)
+            variables = {
+                **worker_environment(deployment, settings.variables, self._registry.region_name),
+                **self._watchdog.variables,
+            }
             try:
-                outcome = await environment.initialise(self._configuration(deployment), variables, limit)
+                outcome = await environment.initialise(
+                    self._launch(deployment), variables, limit, reload=settings.reload, phase=phase
+                )
             finally:
                 if not environment.alive:
                     self._active.discard(environment)
                     await environment.close()
         return environment, outcome
 
-    def _configuration(self, deployment: Deployment) -> BinaryIO:
-        if deployment not in self._configurations:
-            self._configurations[deployment] = worker_configuration(
-                deployment, self._settings.path, self._settings.runtime_client
+    def _launch(self, deployment: Deployment) -> Launch:
+        if deployment not in self._launches:
+            settings = self._settings
+            self._launches[deployment] = launch(
+                deployment, settings.path, settings.runtime_client, reload=settings.reload
             )
-        return self._configurations[deployment]
+        return self._launches[deployment]
 
     def _activate(self, environment: Environment) -> None:
         self._active.add(environment)
@@ -139,8 +171,8 @@ class Pool:
                 self._idle.remove(environment)
                 await environment.close()
         used = {environment.deployment for environment in self._active}
-        for deployment in [d for d in self._configurations if not (d in used or self._registry.serves(d))]:
-            self._configurations.pop(deployment).close()
+        for deployment in [d for d in self._launches if not (d in used or self._registry.serves(d))]:
+            self._launches.pop(deployment).close()
 
     async def close(self) -> None:
         """Kill every worker, and wait until they are gone."""
@@ -150,6 +182,7 @@ class Pool:
         environments = [*self._idle, *self._active]
         self._idle.clear()
         self._active.clear()
-        await asyncio.gather(*(environment.close() for environment in environments))
-        for file in self._configurations.values():
-            file.close()
+        await asyncio.gather(*(environment.close() for environment in environments), *self._retiring)
+        await self._watchdog.close()
+        for launched in self._launches.values():
+            launched.close()

@@ -7,77 +7,106 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from lambda_invoke.local import memory
+from lambda_invoke.local.life_line import LifeLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_BOOTSTRAP = str(Path(__file__).parent / "worker" / "bootstrap.py")
+    from lambda_invoke.local.launch import Launch
+
 _READ_BYTES = 64 * 1024
 _POLL_SECONDS = 0.02
 _MAX_DRAIN_READS = 256
 """16 MB: a handler's child that prints without end must not hold up the reply."""
 
-_life_lines: set[int] = set()
 
+class _Reader:
+    """Hands on what comes through a pipe."""
 
-def _drop_life_lines() -> None:
-    """In a fork of this process: its copies would keep the workers alive when the parent is killed."""
-    for life_line in _life_lines:
-        os.close(life_line)
-    _life_lines.clear()
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, descriptor: int, on_data: Callable[[bytes], None]
+    ) -> None:
+        self._loop = loop
+        self._descriptor = descriptor
+        self._on_data = on_data
+        os.set_blocking(descriptor, False)
+        loop.add_reader(descriptor, self._read)
 
+    def _read(self) -> bool:
+        try:
+            data = os.read(self._descriptor, _READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._loop.remove_reader(self._descriptor)
+            return False
+        self._on_data(data)
+        return True
 
-os.register_at_fork(after_in_child=_drop_life_lines)
+    def drain(self) -> None:
+        """Read all that is there."""
+        for _ in range(_MAX_DRAIN_READS):
+            if not self._read():
+                return
+
+    def close(self) -> None:
+        """Read no more."""
+        self._loop.remove_reader(self._descriptor)
+        os.close(self._descriptor)
 
 
 class WorkerProcess:
-    """Runs ``worker/bootstrap.py``. Used on the event loop that starts it.
+    """Runs what a launch says. Used on the event loop that starts it.
 
-    ``on_output`` gets what it prints (both streams, in one order), ``on_exit`` its return code as
-    ``subprocess`` gives it, once, when the whole group has been killed and the output is read.
+    ``on_output`` gets what it prints (both streams, in one order), ``on_imports`` what a Python worker
+    tells of the files that it imported, ``on_exit`` its return code as ``subprocess`` gives it, once,
+    when the whole group has been killed and the output is read.
+
+    Raises:
+        OSError: it cannot be started.
     """
 
     def __init__(
         self,
-        configuration: BinaryIO,
+        launch: Launch,
         environment: dict[str, str],
-        directory: str,
         on_output: Callable[[bytes], None],
+        on_imports: Callable[[bytes], None],
         on_exit: Callable[[int], None],
     ) -> None:
-        self._on_output = on_output
         self._on_exit = on_exit
         self._loop = asyncio.get_running_loop()
         self.exited = asyncio.Event()
-        life_line, self._life_line = os.pipe()
-        _life_lines.add(self._life_line)
-        self._output, output = os.pipe()
-        os.set_blocking(self._output, False)
+        self._life_line = LifeLine()
+        output, printed = os.pipe()
+        imports, imported = os.pipe()
+        given = [self._life_line.childs_end, imported] if launch.takes_descriptors else []
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - this package's own script
-                [sys.executable, "-P", _BOOTSTRAP, str(life_line)],
-                stdin=configuration,
-                stdout=output,
-                stderr=output,
+            self._process = subprocess.Popen(  # noqa: S603 - the caller's own function
+                [*launch.command, *map(str, given)],
+                stdin=subprocess.DEVNULL if launch.stdin is None else launch.stdin,
+                stdout=printed,
+                stderr=printed,
                 env=environment,
-                cwd=directory,
-                pass_fds=[life_line],
+                cwd=launch.directory,
+                pass_fds=given,
                 start_new_session=True,
             )
         except BaseException:
-            self._cut_life_line()
-            os.close(self._output)
+            self._life_line.cut()
+            os.close(output)
+            os.close(imports)
             raise
         finally:
-            os.close(life_line)
-            os.close(output)
+            self._life_line.handed_over()
+            os.close(printed)
+            os.close(imported)
         self.pid = self._process.pid
-        self._loop.add_reader(self._output, self._read_output)
+        self._output = _Reader(self._loop, output, on_output)
+        self._imports = _Reader(self._loop, imports, on_imports)
         self._watch()
 
     def _watch(self) -> None:
@@ -94,30 +123,10 @@ class WorkerProcess:
         else:
             self._ended()
 
-    def _cut_life_line(self) -> None:
-        _life_lines.discard(self._life_line)
-        os.close(self._life_line)
-
-    def _read_output(self) -> bool:
-        try:
-            data = os.read(self._output, _READ_BYTES)
-        except BlockingIOError:
-            return False
-        if not data:
-            self._loop.remove_reader(self._output)
-            return False
-        self._on_output(data)
-        return True
-
     def drain(self) -> None:
         """Read all that it has printed so far."""
         if not self.exited.is_set():
-            self._drain()
-
-    def _drain(self) -> None:
-        for _ in range(_MAX_DRAIN_READS):
-            if not self._read_output():
-                return
+            self._output.drain()
 
     def kill(self) -> None:
         """Kill it and everything that it started; its end comes by ``on_exit``."""
@@ -139,10 +148,10 @@ class WorkerProcess:
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
         code = self._process.wait()
-        self._drain()
-        self._loop.remove_reader(self._output)
-        os.close(self._output)
-        self._cut_life_line()
+        self._output.drain()
+        self._output.close()
+        self._imports.close()
+        self._life_line.cut()
         self.exited.set()
         self._on_exit(code)
 

@@ -20,7 +20,7 @@ from lambda_invoke.local.states import FunctionStates
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from lambda_invoke.local.function import Alias
+    from lambda_invoke.local.function import Alias, Handler
 
 _FUNCTION_NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 
@@ -81,7 +81,7 @@ class Registry:
 
     def __init__(
         self,
-        functions: Mapping[str, Function | str | Callable[..., Any]],
+        functions: Mapping[str, Function | Handler],
         region_name: str,
         account_id: str,
         *,

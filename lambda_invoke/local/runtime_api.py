@@ -1,7 +1,8 @@
 """Lambda's Runtime API for one worker, on a port of its own.
 
 A port for each worker, since a path prefix in ``AWS_LAMBDA_RUNTIME_API`` breaks awslambdaric's
-/init/error. Every request carries the worker's token as basic authentication.
+/init/error. Every request carries the worker's token as basic authentication, or, where the runtime
+client is not ours and can send none, comes from a process of this user (``by_user``).
 Source: "Using the Lambda runtime API", AWS Lambda developer guide, 2026-11.
 """
 
@@ -13,6 +14,7 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Protocol
 
+from lambda_invoke.local import peers
 from lambda_invoke.local.chunked import BrokenBodyError
 from lambda_invoke.local.http import LOOPBACK, HttpRequest, HttpResponse, HttpServer, comes_from_a_browser
 from lambda_invoke.local.outcome import MAX_RESPONSE_BYTES, Answered, Malformed
@@ -45,17 +47,35 @@ class RuntimeEvents(Protocol):
 class RuntimeApi:
     """Serves one worker."""
 
-    def __init__(self, events: RuntimeEvents) -> None:
+    def __init__(self, events: RuntimeEvents, *, by_user: bool = False) -> None:
         self._events = events
+        self._by_user = by_user
         self._token = secrets.token_urlsafe(24)
         basic = base64.b64encode(f"{_USER}:{self._token}".encode()).decode()
         self._authorization = f"Basic {basic}".encode()
-        self._server = HttpServer(self._handle, body_limit=MAX_RESPONSE_BYTES, accept_chunked=True)
+        self._server = HttpServer(
+            self._handle,
+            body_limit=MAX_RESPONSE_BYTES,
+            accept_chunked=True,
+            admits=peers.same_user if by_user else None,
+        )
 
     async def start(self) -> str:
-        """Listen; the value of ``AWS_LAMBDA_RUNTIME_API``, with the token in it."""
+        """Listen; the value of ``AWS_LAMBDA_RUNTIME_API``, with the token in it if there is one."""
         await self._server.start()
-        return f"{_USER}:{self._token}@{LOOPBACK}:{self._server.port}"
+        if self._by_user:
+            return self._address
+        return f"{_USER}:{self._token}@{self._address}"
+
+    @property
+    def _address(self) -> str:
+        return f"{LOOPBACK}:{self._server.port}"
+
+    def _is_the_worker(self, request: HttpRequest) -> bool:
+        if self._by_user:  # whose connection it is was seen when it came; a page's name for us shows in Host
+            return request.headers.get("host") == self._address
+        given = request.headers.get("authorization", "").encode("latin-1")
+        return hmac.compare_digest(given, self._authorization)
 
     async def hung_up(self, timeout: float) -> None:
         """Wait until all that a worker said before it ended was heard, for at most ``timeout`` seconds."""
@@ -66,8 +86,7 @@ class RuntimeApi:
         await self._server.close()
 
     async def _handle(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get("authorization", "").encode("latin-1")
-        if comes_from_a_browser(request) or not hmac.compare_digest(given, self._authorization):
+        if comes_from_a_browser(request) or not self._is_the_worker(request):
             return _error(403, "Forbidden", "Only this endpoint's own worker may speak to its Runtime API.")
         try:
             return await self._route(request)

@@ -21,7 +21,13 @@ from lambda_invoke.local.event_state import EventClock
 from lambda_invoke.local.event_store import NoStore, StateDirectory
 from lambda_invoke.local.events import EventQueue
 from lambda_invoke.local.executor import Executor
-from lambda_invoke.local.function import Function, FunctionStats, InvocationRecord, LocalLambdaError
+from lambda_invoke.local.function import (
+    Function,
+    FunctionStats,
+    Handler,
+    InvocationRecord,
+    LocalLambdaError,
+)
 from lambda_invoke.local.http import LOOPBACK, HttpServer
 from lambda_invoke.local.injection import Injections
 from lambda_invoke.local.pool import Pool, WorkerSettings
@@ -53,7 +59,7 @@ class LocalLambda:
 
     Args:
         functions: name to handler (a callable, ``"path/file.py:function"``,
-            ``"package.module.function"``) or to a Function.
+            ``"package.module.function"``, a :class:`Bootstrap`) or to a Function.
         region_name: the region that its ARNs name.
         account_id: the account that its ARNs name.
         port: what it listens on; 0 is a port that is free.
@@ -71,6 +77,8 @@ class LocalLambda:
             ARNs of real services: ``functools.partial(session.client, endpoint_url=...)``.
         on_invocation: called with an InvocationRecord when an execution has ended, on the server's
             thread, before its reply is sent.
+        reload: give an invocation a fresh worker when the code has changed: a file that a Python worker
+            imported (not from site-packages), or any under a bootstrap's task root. What runs goes on.
         runtime_client: awslambdaric's C extension ("native"), the pure-Python one that stands in for
             it ("python"), or the first that can be imported ("auto").
         allow_any_credentials: let through requests that were signed with any key, or not at all, for
@@ -85,7 +93,7 @@ class LocalLambda:
 
     def __init__(
         self,
-        functions: Mapping[str, Function | str | Callable[..., Any]],
+        functions: Mapping[str, Function | Handler],
         *,
         region_name: str = "us-east-1",
         account_id: str = "000000000000",
@@ -98,11 +106,14 @@ class LocalLambda:
         state_dir: str | os.PathLike[str] | None = None,
         services: Callable[[str], Any] | None = None,
         on_invocation: Callable[[InvocationRecord], object] | None = None,
+        reload: bool = True,
         runtime_client: Literal["auto", "native", "python"] = "auto",
         allow_any_credentials: bool = False,
     ) -> None:
         _check_platform()
         self._registry = Registry(functions, region_name, account_id)
+        if any(deployment.source.command is None for deployment in self._registry.deployments()):
+            _check_runtime_client()
         reserved = self._registry.reserved
         if concurrency_limit < 1 or reserved > concurrency_limit:
             raise ValueError(
@@ -124,6 +135,7 @@ class LocalLambda:
         self._state_dir = state_dir
         self._services = services
         self._on_invocation = on_invocation
+        self._reload = reload
         self._runtime_client = runtime_client
         self._allow_any_credentials = allow_any_credentials
         self._injections = Injections()
@@ -213,6 +225,7 @@ class LocalLambda:
             self._runtime_client,
             self._path,
             dict(os.environ),
+            self._reload,
         )
         pool = Pool(self._registry, settings)
         executor = Executor(
@@ -349,10 +362,13 @@ class LocalLambda:
 def _check_platform() -> None:
     if os.name != "posix":
         raise LocalLambdaError("the local endpoint needs process groups: use Linux, macOS or WSL")
-    if importlib.util.find_spec("awslambdaric") is None:
-        raise LocalLambdaError(
-            "the local endpoint runs handlers under awslambdaric, which is not installed: "
-            "pip install 'lambda-invoke-sdk[local]'"
-        )
     if not sys.executable:
         raise LocalLambdaError("sys.executable is not set, so that no worker can be started")
+
+
+def _check_runtime_client() -> None:
+    if importlib.util.find_spec("awslambdaric") is None:
+        raise LocalLambdaError(
+            "the local endpoint runs Python handlers under awslambdaric, which is not installed: "
+            "pip install 'lambda-invoke-sdk[local]'"
+        )

@@ -83,6 +83,16 @@ def children() -> set[int]:
     return {pid for pid in found if alive(pid)}
 
 
+def workers() -> set[int]:
+    """Those of them that are workers, and not an endpoint's watchdog."""
+    found = set()
+    for pid in children():
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            if b"_LAMBDA_INVOKE_LOCAL=" in Path(f"/proc/{pid}/environ").read_bytes():
+                found.add(pid)
+    return found
+
+
 def _serving() -> Any:
     started: list[tuple[LocalLambda, Any]] = []
 

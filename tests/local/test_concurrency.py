@@ -15,7 +15,7 @@ from lambda_invoke.local import Function, LocalLambda
 from lambda_invoke.local.admission import Admission
 from lambda_invoke.local.faults import Throttled
 from lambda_invoke.local.registry import Registry
-from tests.local.conftest import Serve, alive, children, handler, invoke, until
+from tests.local.conftest import Serve, alive, handler, invoke, until, workers
 from tests.local.refusals import refusal
 
 ONCE = Config(retries={"total_max_attempts": 1, "mode": "standard"}, max_pool_connections=20, proxies={})
@@ -40,7 +40,7 @@ def test_concurrent_invocations_have_a_process_each(serve: Serve) -> None:
         for _ in range(2):
             pids = list(threads.map(lambda _: invoke(client, "nap", {"seconds": 0.4}).value, range(6)))
             assert len(set(pids)) == 6
-            assert set(pids) == children()
+            assert set(pids) == workers()
     stats = local.stats("nap")
     assert (stats.cold_starts, stats.max_in_flight, stats.succeeded, stats.in_flight) == (6, 6, 12, 0)
     client.close()
@@ -102,7 +102,7 @@ def test_an_idle_worker_makes_room(serve: Serve) -> None:
         {"a": handler("whoami"), "b": handler("whoami"), "c": handler("whoami")}, concurrency_limit=2
     )
     pids = {name: invoke(client, name).value["pid"] for name in "abc"}
-    assert children() == {pids["b"], pids["c"]}
+    assert workers() == {pids["b"], pids["c"]}
     assert invoke(client, "b").value["pid"] == pids["b"]
     assert local.stats("a").cold_starts == 1
 

@@ -1,8 +1,8 @@
 """The first thing a worker process runs: it finds the handler's world and hands over to awslambdaric.
 
-Run as a script with the number of the life line's descriptor; standard input is the configuration
-that ``environment.py`` wrote (JSON). It imports nothing of lambda_invoke: a cold start is the
-interpreter, awslambdaric and the handler.
+Run as a script with the numbers of two descriptors, the life line's and the one for reports of imports;
+standard input is the configuration that ``launch.py`` wrote (JSON). It imports nothing of lambda_invoke: a
+cold start is the interpreter, awslambdaric and the handler.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import importlib
 import json
 import os
 import sys
-from importlib.machinery import ModuleSpec
+import time
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ RUNTIME_API = "AWS_LAMBDA_RUNTIME_API"
 SIGKILL = 9
 F_SETSIG = 10
 """Linux's ``<asm-generic/fcntl.h>``; Python has no name for it."""
+FRESH_SECONDS = 2.0
 
 
 def read_configuration() -> dict[str, Any]:
@@ -132,10 +134,78 @@ def authorise(client_class: Any, authority: str) -> None:
     client_class.call_rapid = call_rapid
 
 
+class Imports:
+    """Tells the endpoint which files of the caller's own this process has imported, for it to watch."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._modules = 0
+        self._told: set[str] = set()
+        parts = ("site-packages", "dist-packages")
+        self._foreign_parts = tuple(f"{os.sep}{part}{os.sep}" for part in parts)
+        self._foreign_roots = tuple(
+            f"{os.path.dirname(os.path.abspath(file))}{os.sep}"  # noqa: PTH100, PTH120
+            for file in (os.__file__, __file__)
+        )
+
+    def report(self) -> None:
+        """Write a line for each new file. It costs a comparison when there were no imports."""
+        if len(sys.modules) == self._modules:
+            return
+        self._modules = len(sys.modules)
+        lines = []
+        for module in list(sys.modules.values()):
+            file = getattr(module, "__file__", None)
+            if isinstance(file, str) and file not in self._told and not self._is_foreign(file):
+                self._told.add(file)
+                try:
+                    status = os.stat(file)  # noqa: PTH116
+                except OSError:  # in an archive, or gone
+                    continue
+                lines.append(json.dumps([file, status.st_mtime_ns, status.st_size, status.st_ino]) + "\n")
+        data = "".join(lines).encode()
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+    def _is_foreign(self, file: str) -> bool:
+        return file.startswith(self._foreign_roots) or any(part in file for part in self._foreign_parts)
+
+    def follow(self, client_class: Any) -> None:
+        """Report before every wait for an invocation."""
+        plain = client_class.wait_next_invocation
+
+        def wait_next_invocation(client: object) -> Any:
+            self.report()
+            return plain(client)
+
+        client_class.wait_next_invocation = wait_next_invocation
+
+
+def cache_no_fresh_bytecode(loader_class: Any) -> None:
+    """Have no bytecode written of a file that changed within the last two seconds.
+
+    Python takes a cached file for current by the source's size and its time of change in whole seconds:
+    a second edit in the same second, of the same length, would go on running the first one's code.
+    """
+    plain = loader_class.set_data
+
+    def set_data(loader: Any, path: str, data: bytes, **options: Any) -> None:
+        try:
+            fresh = time.time() - os.stat(loader.path).st_mtime < FRESH_SECONDS  # noqa: PTH116
+        except OSError:
+            fresh = True
+        if not fresh:
+            plain(loader, path, data, **options)
+
+    loader_class.set_data = set_data
+
+
 def main() -> None:
     """Prepare this process, and run awslambdaric's loop in it."""
     configuration = read_configuration()
     die_with_parent(int(sys.argv[1]))
+    imported = int(sys.argv[2])
+    os.set_inheritable(imported, False)
     sys.path[:] = configuration["path"]
     install_shim(configuration)
     choose_runtime_client(configuration["runtime_client"])
@@ -148,6 +218,9 @@ def main() -> None:
 
     os.environ[RUNTIME_API] = address
     authorise(runtime_client.LambdaRuntimeClient, authority)
+    if configuration["reload"]:
+        cache_no_fresh_bytecode(SourceFileLoader)
+        Imports(imported).follow(runtime_client.LambdaRuntimeClient)
     # Lambda's log pipe has frames, so that its multi-line records keep their line feeds; plain
     # standard output, which is used here, would get carriage returns in their place.
     runtime_loop.ERROR_LOG_LINE_TERMINATE = "\n"
