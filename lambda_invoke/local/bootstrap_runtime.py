@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Command = tuple[str, ...]
+_Path = str | os.PathLike[str]
 
 
-def _command(given: str | os.PathLike[str] | Sequence[str]) -> Command:
+def _command(given: _Path | Sequence[_Path]) -> Command:
     if isinstance(given, str | os.PathLike):
         # A path, also where nothing but its name says so: no look at PATH, no splitting at blanks.
         text = os.fspath(given)
@@ -23,7 +24,7 @@ def _command(given: str | os.PathLike[str] | Sequence[str]) -> Command:
     return tuple(os.fspath(part) for part in given)
 
 
-def _path(given: str | os.PathLike[str] | None) -> str | None:
+def _path(given: _Path | None) -> str | None:
     return None if given is None else os.fspath(given)
 
 

@@ -2,7 +2,8 @@
 
 There is no thread and no poll: an idle worker is looked at when it is about to be used again, and not
 more often than is cheap. A look takes a ``stat`` for each file, some microseconds; after it there is none
-for fifty times as long as it took (at most 200 ms), so that it never costs over a fiftieth of the time.
+for fifty times as long as it took (at most 200 ms): it takes a fiftieth of the time at most, up to some
+thousand files.
 """
 
 from __future__ import annotations

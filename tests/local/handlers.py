@@ -166,3 +166,15 @@ class Grouped:
     @staticmethod
     def nested(event: Any, context: Any) -> Any:
         return {"nested": event}
+
+
+def logs(event: Any, context: Any) -> Any:
+    logger = logging.getLogger()
+    logger.debug("debug %s", event)
+    logger.info("info %s", event)
+    logger.error("error %s", event)
+    return event
+
+
+def prints_wide(event: Any, context: Any) -> None:
+    print("€" * 3000 + "x" * event, end="")

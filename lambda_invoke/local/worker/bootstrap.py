@@ -141,6 +141,7 @@ class Imports:
         self._descriptor = descriptor
         self._modules = 0
         self._told: set[str] = set()
+        self._read: dict[str, tuple[int, int, int]] = {}
         parts = ("site-packages", "dist-packages")
         self._foreign_parts = tuple(f"{os.sep}{part}{os.sep}" for part in parts)
         self._foreign_roots = tuple(
@@ -159,10 +160,10 @@ class Imports:
             if isinstance(file, str) and file not in self._told and not self._is_foreign(file):
                 self._told.add(file)
                 try:
-                    status = os.stat(file)  # noqa: PTH116
+                    found = self._read.get(file) or signature(file)
                 except OSError:  # in an archive, or gone
                     continue
-                lines.append(json.dumps([file, status.st_mtime_ns, status.st_size, status.st_ino]) + "\n")
+                lines.append(json.dumps([file, *found]) + "\n")
         data = "".join(lines).encode()
         while data:
             data = data[os.write(self._descriptor, data) :]
@@ -170,15 +171,29 @@ class Imports:
     def _is_foreign(self, file: str) -> bool:
         return file.startswith(self._foreign_roots) or any(part in file for part in self._foreign_parts)
 
-    def follow(self, client_class: Any) -> None:
-        """Report before every wait for an invocation."""
-        plain = client_class.wait_next_invocation
+    def follow(self, client_class: Any, loader_class: Any) -> None:
+        """Report before every wait for an invocation.
+
+        Each file's signature is taken before Python reads it, so that an edit during a long init counts.
+        """
+        wait, path_stats = client_class.wait_next_invocation, loader_class.path_stats
 
         def wait_next_invocation(client: object) -> Any:
             self.report()
-            return plain(client)
+            return wait(client)
+
+        def noted_path_stats(loader: object, path: str) -> Any:
+            self._read[path] = signature(path)
+            return path_stats(loader, path)
 
         client_class.wait_next_invocation = wait_next_invocation
+        loader_class.path_stats = noted_path_stats
+
+
+def signature(path: str) -> tuple[int, int, int]:
+    """What ``reload.py`` knows a file again by."""
+    status = os.stat(path)  # noqa: PTH116 - pathlib is not imported here
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def cache_no_fresh_bytecode(loader_class: Any) -> None:
@@ -220,7 +235,7 @@ def main() -> None:
     authorise(runtime_client.LambdaRuntimeClient, authority)
     if configuration["reload"]:
         cache_no_fresh_bytecode(SourceFileLoader)
-        Imports(imported).follow(runtime_client.LambdaRuntimeClient)
+        Imports(imported).follow(runtime_client.LambdaRuntimeClient, SourceFileLoader)
     # Lambda's log pipe has frames, so that its multi-line records keep their line feeds; plain
     # standard output, which is used here, would get carriage returns in their place.
     runtime_loop.ERROR_LOG_LINE_TERMINATE = "\n"
