@@ -118,7 +118,8 @@ def recordings(session: nox.Session) -> None:
 def soak(session: nox.Session) -> None:
     """Run the long tests, which the other sessions leave out."""
     session.install("-e", ".[all]", *group("test"))
-    session.run("pytest", "-m", "soak", "--durations=10", *session.posargs)
+    # No tracebacks after two minutes: they are no sign of a hang here, and taking them may crash CPython.
+    session.run("pytest", "-m", "soak", "-o", "faulthandler_timeout=0", "--durations=10", *session.posargs)
 
 
 @nox.session

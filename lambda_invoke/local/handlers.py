@@ -64,8 +64,8 @@ def locate(handler: Handler, task_root: str | None = None) -> HandlerSource:
 def _of_bootstrap(bootstrap: Bootstrap) -> HandlerSource:
     if not peers.AVAILABLE:
         raise LocalLambdaError(
-            f"{bootstrap} needs Linux: its Runtime API is kept to one user's processes, who are told by "
-            "/proc/net/tcp. Run it in a Linux container; Python handlers run here as well"
+            f"{bootstrap} needs Linux: its Runtime API is kept to this user's processes, and only there does "
+            "the system say whose a connection is. Run it in a Linux container; Python handlers run here too"
         )
     try:
         command, task_root = resolve(bootstrap)

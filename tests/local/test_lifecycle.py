@@ -211,7 +211,9 @@ def run(code: Any, *flags: Any) -> Any:
 def test_a_forgotten_stop_is_made_up_for() -> None:
     """A script that never stops it ends without a warning, and its worker with it."""
     done = run(FORGETFUL, "-X", "dev")
-    assert (done.returncode, done.stderr) == (0, "")
+    # asyncio's debug mode tells of each step that a busy machine took 0.1 s for.
+    told = [line for line in done.stderr.splitlines() if not line.startswith("Executing <")]
+    assert (done.returncode, told) == (0, [])
     assert until(lambda: not alive(json.loads(done.stdout)["pid"]))
 
 

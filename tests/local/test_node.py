@@ -11,7 +11,7 @@ from tests.local.conftest import Serve, alive, invoke, until
 from tests.local.test_runtimes import RUNTIMES
 from tests.support import node
 
-REASON = node.missing() if peers.AVAILABLE else "a Bootstrap needs Linux's /proc/net/tcp"
+REASON = node.missing() if peers.AVAILABLE else "a Bootstrap needs Linux"
 pytestmark = pytest.mark.skipif(REASON is not None, reason=REASON or "")
 
 

@@ -152,7 +152,7 @@ def test_nobody_elses_files_are_watched(tmp_path: Path) -> None:
     assert not watch.look()
 
 
-@pytest.mark.skipif(not peers.AVAILABLE, reason="a Bootstrap needs Linux's /proc/net/tcp")
+@pytest.mark.skipif(not peers.AVAILABLE, reason="a Bootstrap needs Linux")
 def test_a_bootstraps_files_are_watched(serve: Serve, tmp_path: Path) -> None:
     """A change, a new file and a removal under its task root each start it anew; what is ignored does not."""
     program = tmp_path / "bootstrap"

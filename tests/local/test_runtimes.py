@@ -22,7 +22,7 @@ RUNTIMES = Path(__file__).parent / "runtimes"
 SHELL = RUNTIMES / "bootstrap.sh"
 PROGRAM = RUNTIMES / "bootstrap.py"
 
-pytestmark = pytest.mark.skipif(not peers.AVAILABLE, reason="a Bootstrap needs Linux's /proc/net/tcp")
+pytestmark = pytest.mark.skipif(not peers.AVAILABLE, reason="a Bootstrap needs Linux")
 with_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="the shell's runtime needs curl")
 
 
@@ -231,16 +231,39 @@ def test_another_user_cannot_speak_for_a_bootstrap(serve: Serve) -> None:
     assert invoke(client, "fn", {"still": 1}).value["event"] == {"still": 1}
 
 
-def test_a_closed_end_is_nobodys() -> None:
+@pytest.fixture(params=["netlink", "proc"])
+def same_user(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """``peers.same_user`` by each of the kernel's two answers."""
+    if request.param == "proc":
+
+        def refuse(local: Any, remote: Any) -> None:
+            raise OSError("no netlink in this sandbox")
+
+        monkeypatch.setattr(peers, "ask_kernel", refuse)
+    return peers.same_user
+
+
+def test_a_closed_end_is_nobodys(same_user: Any) -> None:
     """A connection whose other end is closed already has no owner: not even root's."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         client = socket.create_connection(server.getsockname())
         address = client.getsockname()
         accepted, _ = server.accept()
         with accepted:
-            assert peers.same_user(address, accepted.getsockname())
+            assert same_user(address, accepted.getsockname())
             client.close()
-            assert until(lambda: not peers.same_user(address, accepted.getsockname()))
+            assert until(lambda: not same_user(address, accepted.getsockname()))
+            assert not same_user(("127.0.0.1", 1), accepted.getsockname())
+
+
+def test_both_answers_are_the_same() -> None:
+    """State, owner and inode are one truth, by netlink and by /proc."""
+    server = socket.create_server(("127.0.0.1", 0))
+    client = socket.create_connection(server.getsockname())
+    with server, client:
+        ends = client.getsockname(), server.getsockname()
+        inode = os.fstat(client.fileno()).st_ino
+        assert peers.look_up(*ends) == peers.ask_kernel(*ends) == (1, os.geteuid(), inode)
 
 
 DUAL_STACK = """
@@ -253,15 +276,15 @@ sys.stdin.read()
 
 
 @pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="there is no IPv6 here")
-def test_a_dual_stack_client_is_found() -> None:
-    """One that connects by an IPv6 socket (Java does) stands in the kernel's other table."""
+def test_a_dual_stack_client_is_found(same_user: Any) -> None:
+    """One that connects by an IPv6 socket, as Java does."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(PATIENCE)
         port = str(server.getsockname()[1])
         with subprocess.Popen([sys.executable, "-c", DUAL_STACK, port], stdin=subprocess.PIPE):
             accepted, address = server.accept()
             with accepted:
-                assert peers.same_user(address, accepted.getsockname())
+                assert same_user(address, accepted.getsockname())
 
 
 def test_a_timeout_takes_a_bootstraps_children_along(serve: Serve, tmp_path: Path) -> None:

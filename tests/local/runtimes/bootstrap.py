@@ -23,7 +23,7 @@ def main() -> None:
     if os.environ["_HANDLER"] == "fails.init":
         call("POST", "/init/error", json.dumps({"errorMessage": "no config", "errorType": "ConfigError"}))
         sys.exit(1)
-    os.closerange(3, connection.sock.fileno() if connection.sock else 3)  # as daemons do: no pipe is left
+    os.closerange(3, 256)  # as daemons do: no pipe of anybody is left
     while True:
         headers, event = call("GET", "/invocation/next")
         request_id = headers["Lambda-Runtime-Aws-Request-Id"]
