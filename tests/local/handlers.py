@@ -62,6 +62,15 @@ def nap(event: Any, context: Any) -> Any:
     return os.getpid()
 
 
+def meet(event: Any, context: Any) -> Any:
+    """Come back when as many are here as are to meet."""
+    room = Path(event["room"])
+    (room / str(os.getpid())).touch()
+    while len(list(room.iterdir())) < event["many"]:
+        time.sleep(0.005)
+    return os.getpid()
+
+
 def waits_for_a_file(event: Any, context: Any) -> None:
     while not Path(event["file"]).exists():
         time.sleep(0.01)

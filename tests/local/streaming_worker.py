@@ -50,6 +50,8 @@ def chunk(data: bytes) -> bytes:
 
 def reply(request_id: str, steps: Any) -> None:
     connection = Connection()
+    connection.send("GET", "/", {})  # once it is answered, the connection's owner is known
+    connection.receive()
     path = f"{INVOCATION}/{request_id}/response"
     headers = {"Transfer-Encoding": "chunked", "Lambda-Runtime-Function-Response-Mode": "streaming"}
     begun = False

@@ -1,8 +1,10 @@
 """One process per concurrent invocation, and the limits on how many there are."""
 
 import itertools
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from lambda_invoke.local.faults import Throttled
 from lambda_invoke.local.registry import Registry
 from tests.local.conftest import Serve, alive, handler, invoke, until, workers
 from tests.local.refusals import refusal
+from tests.support.patience import PATIENCE
 
 ONCE = Config(retries={"total_max_attempts": 1, "mode": "standard"}, max_pool_connections=20, proxies={})
 
@@ -32,16 +35,17 @@ def throttle(call: Any) -> Any:
     return None
 
 
-def test_concurrent_invocations_have_a_process_each(serve: Serve) -> None:
+def test_concurrent_invocations_have_a_process_each(serve: Serve, tmp_path: Path) -> None:
     """Six at once are six processes, which then serve six more without a start."""
-    local, _ = serve({"nap": handler("nap")})
+    local, _ = serve({"meet": Function(handler("meet"), timeout=PATIENCE)})
     client = local.boto3_client(config=ONCE)
     with ThreadPoolExecutor(6) as threads:
         for _ in range(2):
-            pids = list(threads.map(lambda _: invoke(client, "nap", {"seconds": 0.4}).value, range(6)))
+            event = {"room": tempfile.mkdtemp(dir=tmp_path), "many": 6}
+            pids = list(threads.map(lambda event: invoke(client, "meet", event).value, [event] * 6))
             assert len(set(pids)) == 6
             assert set(pids) == workers()
-    stats = local.stats("nap")
+    stats = local.stats("meet")
     assert (stats.cold_starts, stats.max_in_flight, stats.succeeded, stats.in_flight) == (6, 6, 12, 0)
     client.close()
 

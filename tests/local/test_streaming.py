@@ -3,6 +3,7 @@
 import base64
 import json
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,17 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError
 
-from lambda_invoke.local import Fault, Function, LocalLambda, process
+from lambda_invoke.local import Bootstrap, Fault, Function, LocalLambda
 from tests.local.conftest import Serve, handler, invoke, until
 from tests.support.patience import PATIENCE, soon
 
-WORKER = str(Path(__file__).parent / "streaming_worker.py")
+WORKER = Bootstrap([sys.executable, str(Path(__file__).parent / "streaming_worker.py")])
 
 
 @pytest.fixture
-def stream(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> tuple[LocalLambda, Any]:
+def stream(serve: Serve) -> tuple[LocalLambda, Any]:
     """An endpoint whose worker streams what the event says."""
-    monkeypatch.setattr(process, "_BOOTSTRAP", WORKER)
-    return serve({"f": Function(handler("echo"), timeout=PATIENCE)})
+    return serve({"f": Function(WORKER, timeout=PATIENCE)})
 
 
 def opened(client: Any, steps: Any, **options: Any) -> Any:
@@ -149,10 +149,9 @@ def test_an_exit_in_mid_stream_is_told(stream: Any) -> None:
     assert "exit status 3" in complete["ErrorDetails"]
 
 
-def test_a_timeout_in_mid_stream_is_told(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_timeout_in_mid_stream_is_told(serve: Serve) -> None:
     """The function's time counts for the stream too."""
-    monkeypatch.setattr(process, "_BOOTSTRAP", WORKER)
-    _, client = serve({"f": Function(handler("echo"), timeout=3.0)})
+    _, client = serve({"f": Function(WORKER, timeout=3.0)})
     chunks, complete = read(client, [["write", "part"], ["wait", "/no/such/file"]])
     assert chunks == [b"part"]
     assert json.loads(complete["ErrorDetails"])["errorType"] == "Sandbox.Timedout"
@@ -280,12 +279,10 @@ def test_a_stop_ends_what_streams(stream: Any) -> None:
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not on the PATH")
-def test_nodes_own_http_client_streams(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nodes_own_http_client_streams(serve: Serve) -> None:
     """Chunks and trailers as Node writes them, which is what aws-lambda-ric streams with."""
-    monkeypatch.setattr(process, "_BOOTSTRAP", str(Path(WORKER).with_name("streaming_node.py")))
-    local, client = serve(
-        {"f": Function(handler("echo"), timeout=PATIENCE, memory_size=1024)}, init_timeout=PATIENCE
-    )
+    node = Bootstrap([sys.executable, str(Path(__file__).parent / "streaming_node.py")])
+    local, client = serve({"f": Function(node, timeout=PATIENCE, memory_size=1024)}, init_timeout=PATIENCE)
     chunks, complete = read(client, {"fail": False})
     assert (b"".join(chunks), "ErrorCode" in complete) == (b"one two", False)
     chunks, complete = read(client, {"fail": True})
