@@ -12,6 +12,7 @@ from lambda_invoke.errors import FunctionError, RequestError
 from lambda_invoke.transports.admission import Admission
 from lambda_invoke.transports.drive import Clock
 from lambda_invoke.transports.sender import Sender
+from lambda_invoke.transports.stand_in import standing_in
 
 if TYPE_CHECKING:
     import os
@@ -57,21 +58,29 @@ class ClientBase:
             raise RequestError(f"boto_client says where to call; {', '.join(given)} cannot be given as well")
         if session is not None and profile_name is not None:
             raise RequestError("session has its profile; profile_name cannot be given as well")
+        bound, fake = checked_concurrency(max_concurrency), standing_in()
         self._setup(
             Sender(
-                max_concurrency=checked_concurrency(max_concurrency),
+                max_concurrency=bound,
                 boto_client=boto_client,
                 session=session,
                 region_name=region_name,
                 profile_name=profile_name,
                 endpoint_url=endpoint_url,
+            )
+            if fake is None
+            else Sender(
+                max_concurrency=bound,
+                transport=fake.transport(),
+                async_transport=fake.async_transport(),
             ),
             Terms(retry or RetryPolicy(), timeout, deadline),
             error_types=error_types,
             on_attempt=on_attempt,
             redact_remote=redact_remote,
             limits=limits or Limits(),
-            clock=Clock(),
+            clock=Clock() if fake is None else fake.clock,
+            timeout_enforceable=boto_client is None,
         )
 
     def _setup(
@@ -84,16 +93,17 @@ class ClientBase:
         redact_remote: bool,
         limits: Limits,
         clock: Clock,
+        timeout_enforceable: bool = True,
     ) -> None:
         terms = terms.settled()
-        if sender.boto_client is not None and terms.timeout is not None:
+        if not timeout_enforceable and terms.timeout is not None:
             raise RequestError(UNENFORCEABLE_TIMEOUT)
         self._sender = sender
         self._clock = clock
         budget = RetryBudget()
         limiter = Limiter(sender.slots)
         sender.also_after_fork += [budget.renew_lock, limiter.renew]
-        self._admission = Admission(limiter, clock.now)
+        self._admission = Admission(limiter, clock.now, clock.async_sleep)
         self._caller = Caller(
             terms,
             clock.now,
@@ -102,7 +112,7 @@ class ClientBase:
             checked_error_types(error_types) or {},
             on_attempt,
             redact_remote,
-            timeout_enforceable=sender.boto_client is None,
+            timeout_enforceable=timeout_enforceable,
         )
 
     def _job(

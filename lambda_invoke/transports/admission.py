@@ -9,7 +9,7 @@ from lambda_invoke.core.target import parse_target
 from lambda_invoke.core.transport import Answer, Refusal, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from lambda_invoke.core.limiter import Limiter
     from lambda_invoke.core.limiter_board import Ticket
@@ -19,12 +19,19 @@ if TYPE_CHECKING:
 class Admission:
     """Admits the attempts of a client's calls, and tells the limiter how they ended.
 
-    ``now`` is the clock of the client's calls, in seconds.
+    ``now`` is the clock of the client's calls, in seconds; ``sleep`` waits on it. None: the loop's own
+    time, which an end of another call cuts short.
     """
 
-    def __init__(self, limiter: Limiter, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        limiter: Limiter,
+        now: Callable[[], float],
+        sleep: Callable[[float], Awaitable[object]] | None = None,
+    ) -> None:
         self._limiter = limiter
         self._now = now
+        self._sleep = sleep
 
     def join(self, request: Request) -> Ticket:
         """An attempt of a call of its own: it never waits."""
@@ -46,7 +53,7 @@ class Admission:
         ticket = self._limiter.enter(target.unqualified, now, notify, account=target.account)
         if _admitted(ticket):
             return ticket
-        waiting = _Waiting()
+        waiting = _Waiting(self._sleep)
         try:
             while not _admitted(ticket) and (expires is None or now < expires):
                 await waiting.wait(_nearest(ticket.due, expires, now))
@@ -85,18 +92,22 @@ def _nearest(due: float | None, expires: float | None, now: float) -> float | No
 class _Waiting:
     """One task that waits, woken from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, sleep: Callable[[float], Awaitable[object]] | None) -> None:
         import asyncio  # a client that only calls, blocking, does without it
 
         self._loop = asyncio.get_running_loop()
         self._timeout = asyncio.timeout
         self._turn = asyncio.Event()
+        self._sleep = sleep
 
     def wake(self) -> None:
         self._loop.call_soon_threadsafe(self._turn.set)
 
     async def wait(self, seconds: float | None) -> None:
         """Until it is woken, or so many seconds have passed."""
+        if seconds is not None and self._sleep is not None:
+            await self._sleep(seconds)
+            return
         try:
             async with self._timeout(seconds):
                 await self._turn.wait()

@@ -138,6 +138,9 @@ class Sender:
         from lambda_invoke.transports.threads import ThreadedTransport
 
         if self._built is None:
+            of_its_own: Callable[[], AsyncTransport] | None = getattr(transport, "async_transport", None)
+            if of_its_own is not None:
+                return of_its_own()
             return ThreadedTransport(transport, most=self.max_concurrency)
         from lambda_invoke.transports.botocore import BotocoreTransport
         from lambda_invoke.transports.choice import ChosenTransport
