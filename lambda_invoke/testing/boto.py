@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -28,19 +30,40 @@ _READ_TIMEOUT = 60.0
 def boto3_client(service: Service, options: Mapping[str, Any]) -> Any:
     """A Lambda client of a session of its own, with keys that are good for nothing."""
     options = {"config": Config(retries={"total_max_attempts": 1, "mode": "standard"}), **options}
-    session = boto3.Session(
+    with _LOCK:  # sessions make one client at a time
+        client = _session().client("lambda", **options)
+    timeout = getattr(client.meta.config, "read_timeout", _READ_TIMEOUT)
+    # Where urllib3 would be: everything of botocore's and the caller's before it applies.
+    session: Any = _FakeSession(service, timeout)
+    client._endpoint.http_session = session  # noqa: SLF001 - botocore has no public way
+    return client
+
+
+_LOCK = threading.Lock()
+
+
+@functools.cache
+def _session() -> boto3.Session:
+    """One for all fakes: it loads the service model once."""
+    return boto3.Session(
         aws_access_key_id="FAKE",
         aws_secret_access_key="fake",  # noqa: S106 - good for nothing
         region_name=REGION,
     )
-    client = session.client("lambda", **options)
-    timeout = getattr(client.meta.config, "read_timeout", _READ_TIMEOUT)
 
-    def answer(request: Any, **_: Any) -> AWSResponse:
-        return _answered(service, request, timeout)
 
-    client.meta.events.register_last("before-send.lambda.*", answer)
-    return client
+class _FakeSession:
+    """What botocore sends with."""
+
+    def __init__(self, service: Service, timeout: float | None) -> None:
+        self._service = service
+        self._timeout = timeout
+
+    def send(self, request: Any) -> AWSResponse:
+        return _answered(self._service, request, self._timeout)
+
+    def close(self) -> None:
+        """Nothing was opened."""
 
 
 def _answered(service: Service, sent: Any, timeout: float | None) -> AWSResponse:
@@ -92,6 +115,8 @@ def _response(url: str, answer: Answer) -> AWSResponse:
         }
         headers = {name: value for name, value in named.items() if value is not None}
         body = answer.body
+    elif answer.kind is FailureKind.TRUNCATED:
+        return AWSResponse(url, 200, {"Content-Length": "100"}, _Raw(b'{"'))
     elif answer.kind is FailureKind.CONNECT:
         raise be.EndpointConnectionError(endpoint_url=url)
     elif answer.kind is FailureKind.TIMEOUT:

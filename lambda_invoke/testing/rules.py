@@ -155,7 +155,7 @@ class Rule:
         return self._add(step, "refuses connections", times)
 
     def holds(self, *, times: int | None = None) -> Hold:
-        """Keep the calls in flight, really, until the returned :class:`Hold` is released.
+        """Keep the calls in flight, their function begun, until the returned :class:`Hold` is released.
 
         Then the rules that were made before this one, or the function's handler, have the call.
         """

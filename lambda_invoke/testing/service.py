@@ -79,6 +79,8 @@ class Service:
         begun = clock.now()
         choice = self._script.choose(call)
         yield None
+        if choice.holds and choice.service is None:
+            attempt.executed = call.invocation_type is InvocationType.REQUEST_RESPONSE  # begun, and held
         yield from choice.holds
         answer = self._met(call, attempt, choice, bound)
         took = clock.now() - begun
