@@ -74,7 +74,7 @@ class VirtualClock(Clock):
 
     @property
     def elapsed(self) -> float:
-        """How far the thread or task has come that is furthest, in seconds."""
+        """How far the furthest thread or task has come, in seconds, or a function that outlasts its caller."""
         return self._timeline.furthest
 
     @property

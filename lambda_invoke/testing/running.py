@@ -213,7 +213,11 @@ def _failed(message: str, error_type: str, stack_trace: list[str], context: Fake
         "stackTrace": stack_trace,
     }
     payload = json.dumps(document).encode()
-    context.logged.append("\n".join([f"[ERROR] {error_type}: {message}", *stack_trace]).rstrip())
+    context.logged.append(
+        "\n".join(
+            [f"[ERROR] {error_type}: {message}", "Traceback (most recent call last):", *stack_trace]
+        ).rstrip()
+    )
     return Answered(payload, is_error=True, size=len(payload))
 
 
