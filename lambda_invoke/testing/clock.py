@@ -74,7 +74,7 @@ class VirtualClock(Clock):
 
     @property
     def elapsed(self) -> float:
-        """How far the furthest thread or task has come, in seconds, or a function that outlasts its caller."""
+        """How far the furthest thread or task has come, in seconds; functions that outlast callers too."""
         return self._timeline.furthest
 
     @property

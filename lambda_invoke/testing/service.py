@@ -223,17 +223,17 @@ def _version(call: CallRecord, choice: Choice) -> str:
 
 def _log(execution: Execution, context: FakeContext) -> str:
     verdict, request_id = execution.verdict, context.aws_request_id
-    report = log.report_line(
+    arn = context.invoked_function_arn
+    lines = log.TextLines(log.Origin(context.function_name, context.function_version, arn, "", MEMORY_MB))
+    end = log.Ended(
         request_id,
         execution.duration,
-        MEMORY_MB,
         MEMORY_MB // 2,
         status=verdict.status,
         error_type=verdict.error_type,
+        lines=verdict.log_lines,
     )
-    start = log.start_line(request_id, context.function_version)
-    lines = [start, *context.logged, *verdict.log_lines, log.end_line(request_id), report]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines.start(request_id), *context.logged, *lines.ended(end)]) + "\n"
 
 
 def _error_name(call: CallRecord, payload: bytes, request_id: str) -> str:
