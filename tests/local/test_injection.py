@@ -1,6 +1,7 @@
 """Injected faults, seen from outside: what clients make of them, and what the server counted."""
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -218,11 +219,16 @@ def test_a_stream_meets_faults_too(local: LocalLambda) -> None:
     with pytest.raises(client.exceptions.TooManyRequestsException):
         client.invoke_with_response_stream(FunctionName="echo", Payload=b"1")
     local.inject(Fault.truncate(40))
-    with pytest.raises(Exception, match=r"(?i)incomplete|broken|closed"):
-        list(client.invoke_with_response_stream(FunctionName="echo", Payload=b"1")["EventStream"])
+    answer = client.invoke_with_response_stream(FunctionName="echo", Payload=b"1")
+    with (
+        contextlib.closing(answer["EventStream"]) as stream,
+        pytest.raises(Exception, match=r"(?i)incomplete|broken|closed"),
+    ):
+        list(stream)
     local.inject(Fault.slow(5_000))
-    events = list(client.invoke_with_response_stream(FunctionName="echo", Payload=b"1")["EventStream"])
-    assert [list(event) for event in events] == [["PayloadChunk"], ["InvokeComplete"]]
+    answer = client.invoke_with_response_stream(FunctionName="echo", Payload=b"1")
+    with contextlib.closing(answer["EventStream"]) as stream:
+        assert [list(event) for event in stream] == [["PayloadChunk"], ["InvokeComplete"]]
     client.close()
 
 

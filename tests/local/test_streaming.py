@@ -1,6 +1,7 @@
 """Streamed replies: from a worker over the Runtime API to a caller that reads an event stream."""
 
 import base64
+import contextlib
 import json
 import shutil
 import sys
@@ -33,8 +34,8 @@ def opened(client: Any, steps: Any, **options: Any) -> Any:
 
 def read(client: Any, steps: Any, **options: Any) -> tuple[list[bytes], dict[str, str]]:
     """All of one reply: its chunks, and how it completed."""
-    events = list(opened(client, steps, **options)["EventStream"])
-    *chunks, last = events
+    with contextlib.closing(opened(client, steps, **options)["EventStream"]) as stream:
+        *chunks, last = list(stream)
     return [chunk["PayloadChunk"]["Payload"] for chunk in chunks], last["InvokeComplete"]
 
 
@@ -56,6 +57,7 @@ def test_chunks_arrive_as_they_are_made(stream: Any, tmp_path: Path) -> None:
     assert "START RequestId: " in log
     assert "REPORT RequestId: " in log
     assert list(events) == []
+    answer["EventStream"].close()
     assert (local.stats("f").succeeded, local.stats("f").failed) == (1, 0)
 
 
@@ -241,10 +243,11 @@ def test_a_slow_caller_holds_the_worker_up(stream: Any, tmp_path: Path) -> None:
     _, client = stream
     done = tmp_path / "done"
     answer = opened(client, [["zeros", 64 * 1024 * 1024], ["touch", str(done)]])
-    events = iter(answer["EventStream"])
-    next(events)
-    assert not until(done.exists, 0.3)
-    taken = sum(len(event["PayloadChunk"]["Payload"]) for event in events if "PayloadChunk" in event)
+    with contextlib.closing(answer["EventStream"]) as held_up:
+        events = iter(held_up)
+        next(events)
+        assert not until(done.exists, 0.3)
+        taken = sum(len(event["PayloadChunk"]["Payload"]) for event in events if "PayloadChunk" in event)
     assert taken == 64 * 1024 * 1024 - 65_536
     assert done.exists()
 
@@ -253,6 +256,7 @@ def test_refusals_are_the_services_own(serve: Serve) -> None:
     """Dry runs, types, names and throttles answer as for Invoke; nothing runs."""
     local, client = serve({"f": Function(handler("echo"), reserved_concurrency=0)})
     dry = client.invoke_with_response_stream(FunctionName="f", InvocationType="DryRun")
+    dry["EventStream"].close()
     assert dry["StatusCode"] == 204
     with pytest.raises(client.exceptions.TooManyRequestsException) as throttled:
         read(client, {})
@@ -269,13 +273,15 @@ def test_refusals_are_the_services_own(serve: Serve) -> None:
 def test_a_stop_ends_what_streams(stream: Any) -> None:
     """Stopping the endpoint breaks the stream off rather than waiting for the worker."""
     local, client = stream
-    events = iter(opened(client, [["write", "one"], ["wait", "/no/such/file"]])["EventStream"])
-    next(events)
-    begun = time.monotonic()
-    local.stop()
-    assert time.monotonic() - begun < PATIENCE
-    with pytest.raises(Exception, match=r"(?i)connection|incomplete|broken|ended"):
-        list(events)
+    answer = opened(client, [["write", "one"], ["wait", "/no/such/file"]])
+    with contextlib.closing(answer["EventStream"]) as broken_off:
+        events = iter(broken_off)
+        next(events)
+        begun = time.monotonic()
+        local.stop()
+        assert time.monotonic() - begun < PATIENCE
+        with pytest.raises(Exception, match=r"(?i)connection|incomplete|broken|ended"):
+            list(events)
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not on the PATH")
