@@ -54,7 +54,7 @@ def behaviour(title: str, source: str) -> Callable[[Check], Check]:
 
 def error_of(world: World, function: str, **options: Any) -> dict[str, Any]:
     """The error payload of a function that failed; a success is none."""
-    answer = world.client.invoke(FunctionName=function, **options)
+    answer = world.invoke(FunctionName=function, **options)
     assert answer.get("FunctionError") == "Unhandled"
     error: dict[str, Any] = json.loads(answer["Payload"].read())
     return error
@@ -62,7 +62,7 @@ def error_of(world: World, function: str, **options: Any) -> dict[str, Any]:
 
 def value_of(world: World, function: str, event: Any = None, **options: Any) -> Any:
     """What a function that succeeded returned."""
-    answer = world.client.invoke(FunctionName=function, Payload=json.dumps(event).encode(), **options)
+    answer = world.invoke(FunctionName=function, Payload=json.dumps(event).encode(), **options)
     assert answer.get("FunctionError") is None
     return json.loads(answer["Payload"].read())
 
@@ -104,7 +104,7 @@ def _(world: World, _folder: Path) -> None:
 
 @behaviour("its stack trace, line by line, and the request id", "Python handler errors, " + GUIDE)
 def _(world: World, _folder: Path) -> None:
-    answer = world.client.invoke(FunctionName="fail")
+    answer = world.invoke(FunctionName="fail")
     error = json.loads(answer["Payload"].read())
     assert "in fail" in error["stackTrace"][-1]
     assert error["requestId"] == answer["ResponseMetadata"]["RequestId"]
@@ -162,25 +162,25 @@ def _(world: World, _folder: Path) -> None:
 def _(world: World, _folder: Path) -> None:
     body = json.dumps("x" * 6_300_000).encode()
     code = "RequestEntityTooLargeException"
-    refused(code, 413, lambda: world.client.invoke(FunctionName="echo", Payload=body))
+    refused(code, 413, lambda: world.invoke(FunctionName="echo", Payload=body))
 
 
 @behaviour("an Event over 1 MB: 413", "Lambda quotas, " + GUIDE)
 def _(world: World, _folder: Path) -> None:
     body = json.dumps("x" * 1_050_000).encode()
     event = {"FunctionName": "echo", "Payload": body, "InvocationType": "Event"}
-    refused("RequestEntityTooLargeException", 413, lambda: world.client.invoke(**event))
+    refused("RequestEntityTooLargeException", 413, lambda: world.invoke(**event))
 
 
 @behaviour("a body that is not JSON: 400 `InvalidRequestContentException`", INVOKE)
 def _(world: World, _folder: Path) -> None:
     code = "InvalidRequestContentException"
-    refused(code, 400, lambda: world.client.invoke(FunctionName="echo", Payload=b"{not json"))
+    refused(code, 400, lambda: world.invoke(FunctionName="echo", Payload=b"{not json"))
 
 
 @behaviour("no such function: 404 `ResourceNotFoundException`", INVOKE)
 def _(world: World, _folder: Path) -> None:
-    refused("ResourceNotFoundException", 404, lambda: world.client.invoke(FunctionName="absent"))
+    refused("ResourceNotFoundException", 404, lambda: world.invoke(FunctionName="absent"))
 
 
 @behaviour("no such version or alias: 404", INVOKE)
@@ -188,7 +188,7 @@ def _(world: World, _folder: Path) -> None:
     refused(
         "ResourceNotFoundException",
         404,
-        lambda: world.client.invoke(FunctionName="describe", Qualifier="absent"),
+        lambda: world.invoke(FunctionName="describe", Qualifier="absent"),
     )
 
 
@@ -203,14 +203,14 @@ def _(world: World, _folder: Path) -> None:
         aws_secret_access_key="guessed",
     )
     with pytest.raises(ClientError) as caught:
-        stranger.invoke(FunctionName="echo")
+        stranger.invoke(FunctionName="echo")["Payload"].read()
     stranger.close()
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
 @behaviour("the log tail: START, what was printed, END, REPORT with true figures", INVOKE)
 def _(world: World, _folder: Path) -> None:
-    answer = world.client.invoke(FunctionName="say", LogType="Tail")
+    answer = world.invoke(FunctionName="say", LogType="Tail")
     log = base64.b64decode(answer["LogResult"]).decode()
     request_id = answer["ResponseMetadata"]["RequestId"]
     assert f"START RequestId: {request_id} Version: $LATEST" in log
@@ -224,7 +224,7 @@ def _(world: World, _folder: Path) -> None:
 @behaviour("the executed version, directly and through an alias", INVOKE)
 def _(world: World, _folder: Path) -> None:
     for qualifier, version in (("$LATEST", "$LATEST"), ("1", "1"), ("live", "1")):
-        answer = world.client.invoke(FunctionName="describe", Qualifier=qualifier)
+        answer = world.invoke(FunctionName="describe", Qualifier=qualifier)
         assert answer["ExecutedVersion"] == version
         assert json.loads(answer["Payload"].read())["version"] == version
 
@@ -232,7 +232,7 @@ def _(world: World, _folder: Path) -> None:
 @behaviour("the context: ARN as invoked, memory, time left, client context", "Python context, " + GUIDE)
 def _(world: World, _folder: Path) -> None:
     context = base64.b64encode(json.dumps({"custom": {"user": "ü"}}).encode()).decode()
-    answer = world.client.invoke(FunctionName="describe", Qualifier="live", ClientContext=context)
+    answer = world.invoke(FunctionName="describe", Qualifier="live", ClientContext=context)
     seen = json.loads(answer["Payload"].read())
     assert seen["arn"].endswith(":function:describe:live")
     assert seen["request_id"] == answer["ResponseMetadata"]["RequestId"]
@@ -248,8 +248,8 @@ def _(world: World, _folder: Path) -> None:
 
 @behaviour("no payload is `{}`, `null` is `null`", INVOKE)
 def _(world: World, _folder: Path) -> None:
-    assert world.client.invoke(FunctionName="echo")["Payload"].read() == b"{}"
-    assert world.client.invoke(FunctionName="echo", Payload=b"null")["Payload"].read() == b"null"
+    assert world.invoke(FunctionName="echo")["Payload"].read() == b"{}"
+    assert world.invoke(FunctionName="echo", Payload=b"null")["Payload"].read() == b"null"
 
 
 @behaviour("a warm environment is used again", "Execution environment lifecycle, " + GUIDE)
@@ -268,7 +268,7 @@ def _(world: World, _folder: Path) -> None:
 
 @behaviour("reserved concurrency 0: 429 with its reason", "Concurrency, " + GUIDE)
 def _(world: World, _folder: Path) -> None:
-    error = refused("TooManyRequestsException", 429, lambda: world.client.invoke(FunctionName="blocked"))
+    error = refused("TooManyRequestsException", 429, lambda: world.invoke(FunctionName="blocked"))
     assert error["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
 
 
@@ -280,7 +280,7 @@ def _(world: World, _folder: Path) -> None:
         error = refused(
             "TooManyRequestsException",
             429,
-            lambda: world.client.invoke(FunctionName="single", Payload=b"0"),
+            lambda: world.invoke(FunctionName="single", Payload=b"0"),
         )
     finally:
         first.join()
@@ -291,7 +291,7 @@ def _(world: World, _folder: Path) -> None:
 def _(world: World, folder: Path) -> None:
     file = folder / uuid.uuid4().hex
     event = json.dumps({"file": str(file)}).encode()
-    answer = world.client.invoke(FunctionName="write", InvocationType="DryRun", Payload=event)
+    answer = world.invoke(FunctionName="write", InvocationType="DryRun", Payload=event)
     assert answer["StatusCode"] == 204
     assert value_of(world, "write", {"file": str(file)}) is None
     assert len(file.read_text().splitlines()) == 1
@@ -301,7 +301,7 @@ def _(world: World, folder: Path) -> None:
 def _(world: World, folder: Path) -> None:
     file = folder / uuid.uuid4().hex
     event = json.dumps({"file": str(file)}).encode()
-    answer = world.client.invoke(FunctionName="write", InvocationType="Event", Payload=event)
+    answer = world.invoke(FunctionName="write", InvocationType="Event", Payload=event)
     assert answer["StatusCode"] == 202
     until = time.monotonic() + EVENT_SECONDS
     while not file.exists() and time.monotonic() < until:
