@@ -138,7 +138,9 @@ class Environment:
             await self.close()
             return outcome
         self._process.drain()
-        self.measure(memory.resident_bytes([self._process.pid]).get(self._process.pid, 0))
+        # Its own peak is told by the system; what it started is watched while it runs.
+        alone = memory.is_alone(self._process.pid)
+        self.measure(0 if alone else memory.resident_bytes([self._process.pid]).get(self._process.pid, 0))
         if self._out_of_memory:
             await self.close()
             return OutOfMemory()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import time
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
@@ -140,10 +142,15 @@ async def drain(writer: asyncio.StreamWriter) -> None:
             return
 
 
+@functools.lru_cache(maxsize=4)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
 def _head(response: HttpResponse, *, keep_alive: bool) -> bytes:
     lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
     headers = {
-        "Date": formatdate(usegmt=True),
+        "Date": _date(int(time.time())),
         **response.headers,
         "Connection": "keep-alive" if keep_alive else "close",
     }

@@ -10,11 +10,9 @@ import contextlib
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 BYTES_PER_MB = 1024 * 1024
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_PROC = Path("/proc")
 
 HAS_PROC = sys.platform == "linux"
 
@@ -25,9 +23,23 @@ def descendants(pid: int) -> list[int]:
     for process in found:
         with contextlib.suppress(OSError):  # it ended meanwhile
             for task in os.listdir(f"/proc/{process}/task"):  # noqa: PTH208 - read many times a second
-                children = (_PROC / str(process) / "task" / task / "children").read_bytes()
-                found.extend(map(int, children.split()))
+                found.extend(_children(process, task))
     return found
+
+
+def _children(process: int, task: int | str) -> list[int]:
+    with open(f"/proc/{process}/task/{task}/children", "rb") as file:  # noqa: PTH123 - as often
+        return [int(pid) for pid in file.read().split()]
+
+
+def is_alone(pid: int) -> bool:
+    """Whether the process's main thread has no child that runs (Linux; elsewhere it is not known: False)."""
+    if not HAS_PROC:
+        return False
+    try:
+        return not _children(pid, pid)
+    except OSError:
+        return True
 
 
 def resident_bytes(pids: list[int]) -> dict[int, int]:

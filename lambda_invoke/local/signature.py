@@ -6,6 +6,7 @@ once more than it was sent, as for every service but S3.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import re
@@ -96,14 +97,14 @@ class Verifier:
 
 def _check_date(date: str, day: str, now: float) -> None:
     try:
-        signed = datetime.strptime(date, _DATE).replace(tzinfo=UTC)
+        signed = _seconds_of(date)
     except ValueError as error:
         raise ServiceFault(
             403, "IncompleteSignatureException", "The X-Amz-Date header is missing or not a date."
         ) from error
-    current = datetime.fromtimestamp(now, UTC).strftime(_DATE)
-    skew = now - signed.timestamp()
+    skew = now - signed
     if abs(skew) > MAX_SKEW_SECONDS:
+        current = datetime.fromtimestamp(now, UTC).strftime(_DATE)
         what = "expired" if skew > 0 else "not yet current"
         raise ServiceFault(
             403, "InvalidSignatureException", f"Signature {what}: {date} is not within 5 min. of {current}"
@@ -114,6 +115,11 @@ def _check_date(date: str, day: str, now: float) -> None:
             "InvalidSignatureException",
             "Date in Credential scope does not match YYYYMMDD from X-Amz-Date.",
         )
+
+
+@functools.lru_cache(maxsize=8)
+def _seconds_of(date: str) -> float:
+    return datetime.strptime(date, _DATE).replace(tzinfo=UTC).timestamp()
 
 
 def _check_signed_headers(names: list[str], headers: dict[str, str]) -> None:
@@ -151,8 +157,15 @@ def _quoted(text: str) -> str:
 
 def sign(secret: str, date: str, scope: str, canonical: str) -> str:
     """The signature of a canonical request, in hexadecimal."""
+    key = _signing_key(secret, scope)
+    digest = hashlib.sha256(canonical.encode("latin-1")).hexdigest()  # the bytes of the headers as they came
+    return hmac.digest(key, f"{ALGORITHM}\n{date}\n{scope}\n{digest}".encode(), "sha256").hex()
+
+
+@functools.lru_cache(maxsize=8)
+def _signing_key(secret: str, scope: str) -> bytes:
+    """That of one day: requests come by the thousand."""
     key = b"AWS4" + secret.encode()
     for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
-    digest = hashlib.sha256(canonical.encode("latin-1")).hexdigest()  # the bytes of the headers as they came
-    return hmac.new(key, f"{ALGORITHM}\n{date}\n{scope}\n{digest}".encode(), "sha256").hexdigest()
+    return key

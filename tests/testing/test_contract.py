@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from lambda_invoke.local import Function, LocalLambda
+from lambda_invoke.local import Fault, Function, LocalLambda
 from lambda_invoke.testing import FakeLambda
 from lambda_invoke.testing.contract import AsyncTransportContract, Case, OtherSide, TransportContract
 from lambda_invoke.transports.aws_config import AwsConfig, BuiltClients
@@ -184,10 +184,12 @@ class TestFakeUnderBoto3(TransportContract):
 
 
 HANDLERS = Path(__file__).parent / "contract_handlers.py"
-LOCAL_UNSUPPORTED: Mapping[Case, str] = dict.fromkeys(
-    (Case.FAULT, Case.DROPPED_BEFORE, Case.DROPPED_AFTER, Case.TRUNCATED),
-    "LocalLambda does not break replies off by itself",
-)
+LOCAL_FAULTS: Mapping[Case, Fault] = {
+    Case.FAULT: Fault.status(500),
+    Case.DROPPED_BEFORE: Fault.drop(),
+    Case.DROPPED_AFTER: Fault.drop(after_executing=True),
+    Case.TRUNCATED: Fault.truncate(1),
+}
 
 
 @contextlib.contextmanager
@@ -203,6 +205,8 @@ def local(case: Case, made: Callable[..., Any]) -> Iterator[OtherSide[Any]]:
             reserved_concurrency=0 if case is Case.THROTTLED else None,
         )
         running = stack.enter_context(LocalLambda({"contract": function}, concurrency_limit=4))
+        if case in LOCAL_FAULTS:
+            running.inject(LOCAL_FAULTS[case], times=100)  # more calls than any test makes
         url = running.endpoint_url
         if case is Case.UNREACHABLE:
             with socket.socket() as nobody:
@@ -226,14 +230,10 @@ def local(case: Case, made: Callable[..., Any]) -> Iterator[OtherSide[Any]]:
 
 
 class TestLocal(TransportContract):
-    unsupported = LOCAL_UNSUPPORTED
-
     def make(self, case: Case) -> contextlib.AbstractContextManager[OtherSide[Any]]:
         return local(case, lambda clients: BotocoreTransport(clients.invoke, slots=4, bounded=True))
 
 
 class TestLocalAsync(AsyncTransportContract):
-    unsupported = LOCAL_UNSUPPORTED
-
     def make(self, case: Case) -> contextlib.AbstractContextManager[OtherSide[Any]]:
         return local(case, lambda clients: DirectTransport(clients.invoke, slots=4))

@@ -1,6 +1,7 @@
 """The handlers that every emulator runs, as they would be deployed."""
 
 import ctypes
+import json
 import os
 import time
 from typing import Any
@@ -65,6 +66,11 @@ def describe(event: Any, context: Any) -> Any:
 def nap(event: Any, context: Any) -> Any:
     time.sleep(event)
     return os.getpid()
+
+
+def record(event: Any, context: Any) -> Any:
+    with open(event["requestPayload"]["record"], "w") as file:  # noqa: PTH123 - as short as users write it
+        json.dump(event["requestContext"], file)
 
 
 def write(event: Any, context: Any) -> Any:

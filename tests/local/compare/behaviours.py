@@ -77,6 +77,16 @@ def refused(code: str, status: int, call: Callable[[], object]) -> Mapping[str, 
     return response
 
 
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Whether it comes about in ``EVENT_SECONDS``."""
+    until = time.monotonic() + EVENT_SECONDS
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
+
+
 def meanwhile(call: Callable[[], object]) -> threading.Thread:
     """The call in a thread of its own; where it fails, what is looked at afterwards shows it."""
 
@@ -303,9 +313,7 @@ def _(world: World, folder: Path) -> None:
     event = json.dumps({"file": str(file)}).encode()
     answer = world.invoke(FunctionName="write", InvocationType="Event", Payload=event)
     assert answer["StatusCode"] == 202
-    until = time.monotonic() + EVENT_SECONDS
-    while not file.exists() and time.monotonic() < until:
-        time.sleep(0.02)
+    assert eventually(lambda: file.exists() and file.read_text() != "")
     assert file.read_text().split() == [answer["ResponseMetadata"]["RequestId"]]
 
 
@@ -316,3 +324,74 @@ def _(world: World, _folder: Path) -> None:
     second = world.client.list_functions(MaxItems=3, Marker=first["NextMarker"])
     names = [one["FunctionName"] for one in (*first["Functions"], *second["Functions"])]
     assert len(set(names)) == 6
+
+
+@behaviour("a failed Event is run three times, within seconds where a test wants it", GUIDE)
+def _(world: World, folder: Path) -> None:
+    file = folder / uuid.uuid4().hex
+    event = json.dumps({"file": str(file), "fails": True}).encode()
+    world.invoke(FunctionName="write", InvocationType="Event", Payload=event)
+    assert eventually(lambda: file.exists() and len(file.read_text().split()) == 3)
+
+
+@behaviour("an on-failure destination gets the record of an Event that failed for good", GUIDE)
+def _(world: World, folder: Path) -> None:
+    target = world.client.get_function(FunctionName="record")["Configuration"]["FunctionArn"]
+    world.client.put_function_event_invoke_config(
+        FunctionName="told",
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": target}},
+    )
+    place = folder / uuid.uuid4().hex
+    event = {"file": str(folder / uuid.uuid4().hex), "fails": True, "record": str(place)}
+    answer = world.invoke(FunctionName="told", InvocationType="Event", Payload=json.dumps(event).encode())
+    assert eventually(lambda: place.exists() and place.read_text().endswith("}"))
+    context = json.loads(place.read_text())
+    assert context["requestId"] == answer["ResponseMetadata"]["RequestId"]
+    assert (context["condition"], context["approximateInvokeCount"]) == ("RetriesExhausted", 1)
+
+
+@behaviour("InvokeWithResponseStream", "InvokeWithResponseStream, API reference")
+def _(world: World, _folder: Path) -> None:
+    answer = world.client.invoke_with_response_stream(FunctionName="echo", Payload=b'{"a": 1}')
+    with contextlib.closing(answer["EventStream"]) as stream:
+        *chunks, last = list(stream)
+    assert json.loads(b"".join(one["PayloadChunk"]["Payload"] for one in chunks)) == {"a": 1}
+    assert "ErrorCode" not in last["InvokeComplete"]
+
+
+@behaviour("a configuration that is updated holds from the next invocation on, waiters work", GUIDE)
+def _(world: World, _folder: Path) -> None:
+    assert value_of(world, "changing")["variable"] == "test"
+    world.client.update_function_configuration(
+        FunctionName="changing", Environment={"Variables": {"STAGE": "changed"}}
+    )
+    waiter = world.client.get_waiter("function_updated_v2")
+    waiter.wait(FunctionName="changing", WaiterConfig={"Delay": 1, "MaxAttempts": 5})
+    assert value_of(world, "changing")["variable"] == "changed"
+
+
+@behaviour("an alias with weights sends a share to another version", "Lambda aliases, " + GUIDE)
+def _(world: World, _folder: Path) -> None:
+    world.client.update_function_configuration(FunctionName="changing", Description="another version")
+    versions = [world.client.publish_version(FunctionName="changing")["Version"]]
+    world.client.update_function_configuration(FunctionName="changing", Description="and another")
+    versions.append(world.client.publish_version(FunctionName="changing")["Version"])
+    world.client.create_alias(
+        FunctionName="changing",
+        Name="canary",
+        FunctionVersion=versions[0],
+        RoutingConfig={"AdditionalVersionWeights": {versions[1]: 0.5}},
+    )
+    ran = {world.invoke(FunctionName="changing", Qualifier="canary")["ExecutedVersion"] for _ in range(30)}
+    assert ran == set(versions)
+
+
+@behaviour("reserved concurrency that is set and taken away while it runs", "Concurrency, " + GUIDE)
+def _(world: World, _folder: Path) -> None:
+    world.client.put_function_concurrency(FunctionName="say", ReservedConcurrentExecutions=0)
+    try:
+        refused("TooManyRequestsException", 429, lambda: world.invoke(FunctionName="say"))
+    finally:
+        world.client.delete_function_concurrency(FunctionName="say")
+    assert value_of(world, "say") is None

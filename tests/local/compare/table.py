@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from tests.local.compare.behaviours import BEHAVIOURS
 from tests.local.compare.worlds import local_lambda, ministack, moto_without_docker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.local.compare.worlds import World
 
-WORLDS: Mapping[str, Callable[[], AbstractContextManager[World]]] = {
+Start = Callable[[], AbstractContextManager["World"]]
+
+WORLDS: Mapping[str, Start] = {
     "lambda_invoke.local": local_lambda,
     "moto, no Docker": moto_without_docker,
     "MiniStack": ministack,
 }
 
 
-def failures(start: Callable[[], AbstractContextManager[World]], folder: Path) -> dict[str, BaseException]:
+def failures(start: Start, folder: Path, only: Collection[str] | None = None) -> dict[str, BaseException]:
     """What kept each behaviour from holding, by its title; those that hold are not there."""
     failed: dict[str, BaseException] = {}
     with start() as world:
         for behaviour in BEHAVIOURS:
+            if only is not None and behaviour.title not in only:
+                continue
             try:
                 behaviour.check(world, folder)
             except BaseException as error:

@@ -44,8 +44,10 @@ class Deployed:
 
 FUNCTIONS: Mapping[str, Deployed] = {
     **{name: Deployed(name) for name in ("echo", "fail", "leave", "crash", "say", "nap", "write")},
-    **{name: Deployed(name) for name in ("unserialisable", "large")},
+    **{name: Deployed(name) for name in ("unserialisable", "large", "record")},
     "describe": Deployed("describe", timeout=9, published=True),
+    "changing": Deployed("describe"),
+    "told": Deployed("write"),
     "slow": Deployed("slow", timeout=1),
     "hoard": Deployed("hoard", memory_size=128),
     "no-module": Deployed("absent.handler"),
@@ -84,7 +86,7 @@ def local_lambda() -> Iterator[World]:
             versions={"1": handler} if one.published else {},
             aliases={"live": "1"} if one.published else {},
         )
-    with LocalLambda(functions, init_timeout=PATIENCE) as local:
+    with LocalLambda(functions, init_timeout=PATIENCE, time_scale=0.001) as local:
         client = local.boto3_client(config=QUICK)
         yield World("lambda_invoke.local", client, local.endpoint_url)
         client.close()
