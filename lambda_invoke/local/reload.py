@@ -110,8 +110,10 @@ def snapshot(root: str) -> dict[str, Signature]:
         except OSError:  # gone, or not ours to read
             continue
         for entry in entries:
+            if entry.name.startswith("."):  # an editor's, version control's, a tool's
+                continue
             if entry.is_dir(follow_symlinks=False):
-                if not entry.name.startswith(".") and entry.name not in _IGNORED:
+                if entry.name not in _IGNORED:
                     directories.append(entry.path)
             elif len(found) < MAX_FILES and (signature := _signature(entry.path)) is not None:
                 found[entry.path] = signature

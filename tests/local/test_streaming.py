@@ -23,7 +23,7 @@ WORKER = Bootstrap([sys.executable, str(Path(__file__).parent / "streaming_worke
 @pytest.fixture
 def stream(serve: Serve) -> tuple[LocalLambda, Any]:
     """An endpoint whose worker streams what the event says."""
-    return serve({"f": Function(WORKER, timeout=PATIENCE)})
+    return serve({"f": Function(WORKER, timeout=PATIENCE)}, reload=False)  # other tests write files too
 
 
 def opened(client: Any, steps: Any, **options: Any) -> Any:
@@ -153,7 +153,7 @@ def test_an_exit_in_mid_stream_is_told(stream: Any) -> None:
 
 def test_a_timeout_in_mid_stream_is_told(serve: Serve) -> None:
     """The function's time counts for the stream too."""
-    _, client = serve({"f": Function(WORKER, timeout=3.0)})
+    _, client = serve({"f": Function(WORKER, timeout=3.0)}, reload=False)
     chunks, complete = read(client, [["write", "part"], ["wait", "/no/such/file"]])
     assert chunks == [b"part"]
     assert json.loads(complete["ErrorDetails"])["errorType"] == "Sandbox.Timedout"
@@ -288,7 +288,9 @@ def test_a_stop_ends_what_streams(stream: Any) -> None:
 def test_nodes_own_http_client_streams(serve: Serve) -> None:
     """Chunks and trailers as Node writes them, which is what aws-lambda-ric streams with."""
     node = Bootstrap([sys.executable, str(Path(__file__).parent / "streaming_node.py")])
-    local, client = serve({"f": Function(node, timeout=PATIENCE, memory_size=1024)}, init_timeout=PATIENCE)
+    local, client = serve(
+        {"f": Function(node, timeout=PATIENCE, memory_size=1024)}, init_timeout=PATIENCE, reload=False
+    )
     chunks, complete = read(client, {"fail": False})
     assert (b"".join(chunks), "ErrorCode" in complete) == (b"one two", False)
     chunks, complete = read(client, {"fail": True})
