@@ -1,6 +1,9 @@
 """A Node handler under aws-lambda-ric, AWS's own runtime client for it."""
 
+import contextlib
+import json
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,3 +84,33 @@ def test_a_node_process_ends_with_the_endpoint(serve: Serve) -> None:
     assert pid != os.getpid()
     local.stop()
     assert until(lambda: not alive(pid))
+
+
+def test_a_node_handler_streams(serve: Serve, tmp_path: Path) -> None:
+    """Chunk by chunk as it writes them; a plain invoke gets them joined."""
+    local, client = serve({"node": handler("app.streams")})
+    go = tmp_path / "go"
+    answer = client.invoke_with_response_stream(
+        FunctionName="node", Payload=json.dumps({"wait": str(go)}).encode()
+    )
+    with contextlib.closing(answer["EventStream"]) as stream:
+        events = iter(stream)
+        assert next(events)["PayloadChunk"]["Payload"] == b"one "
+        assert local.stats("node").in_flight == 1
+        go.touch()
+        *rest, complete = list(events)
+    assert b"".join(event["PayloadChunk"]["Payload"] for event in rest) == b"two"
+    assert "ErrorCode" not in complete["InvokeComplete"]
+    assert invoke(client, "node", {}).payload == b"one two"
+
+
+def test_a_node_stream_that_fails_midway(serve: Serve) -> None:
+    """What was written comes, and then the error in the trailers: its type, message and trace."""
+    _, client = serve({"node": handler("app.streams")})
+    answer = client.invoke_with_response_stream(FunctionName="node", Payload=b'{"fail": true}')
+    with contextlib.closing(answer["EventStream"]) as stream:
+        *chunks, complete = list(stream)
+    assert b"".join(event["PayloadChunk"]["Payload"] for event in chunks) == b"one "
+    details = json.loads(complete["InvokeComplete"]["ErrorDetails"])
+    assert (details["errorType"], details["errorMessage"]) == ("Error", "late")
+    assert complete["InvokeComplete"]["ErrorCode"]

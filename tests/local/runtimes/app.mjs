@@ -34,3 +34,14 @@ export const fails = async () => deep();
 export const exits = async () => process.exit(7);
 
 export const naps = () => new Promise(() => setTimeout(() => {}, 1e6));
+
+export const streams = awslambda.streamifyResponse(async (event, stream) => {
+  stream.write("one ");
+  if (event.wait) {
+    const { existsSync } = await import("node:fs");
+    while (!existsSync(event.wait)) await new Promise((done) => setTimeout(done, 5));
+  }
+  if (event.fail) throw new Error("late");
+  stream.write("two");
+  stream.end();
+});
