@@ -140,7 +140,8 @@ def build(session: nox.Session) -> None:
         names = archive.namelist()
     if "lambda_invoke/py.typed" not in names:
         session.error("the wheel has no py.typed")
-    strangers = [name for name in names if not name.startswith(("lambda_invoke/", "lambda_invoke_sdk-"))]
+    ours = ("lambda_invoke/", "lambda_invoke_sdk-", "pytest_lambda_invoke.py")
+    strangers = [name for name in names if not name.startswith(ours)]
     if strangers:
         session.error(f"the wheel has what it should not have: {strangers}")
     session.log("%s: %d files", wheel.name, len(names))
