@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shlex
 import time
@@ -18,6 +19,8 @@ _COLOURS = {"succeeded": "32", "failed": "31", "throttled": "33"}
 _DIM = "2"
 _SHOWN_ID = 8
 _LAMBDAS_LINES = ("START RequestId: ", "END RequestId: ", "REPORT RequestId: ", "INIT_REPORT ", "INIT_START ")
+_PLATFORM_KEYS = {"time", "type", "record"}
+"""Of Lambda's lines in JSON: "Telemetry API Event schema reference", AWS Lambda developer guide, 2026-11."""
 
 
 def environment_lines(local: LocalLambda) -> list[str]:
@@ -143,8 +146,21 @@ def printable(text: str) -> str:
 
 
 def printed(log: str) -> list[str]:
-    """The lines of a log but for those that Lambda itself wrote."""
-    return [line for line in log.splitlines() if line and not line.startswith(_LAMBDAS_LINES)]
+    """The lines of a log but for those that Lambda itself wrote, in either format."""
+    return [line for line in log.splitlines() if line and not _is_lambdas(line)]
+
+
+def _is_lambdas(line: str) -> bool:
+    if line.startswith(_LAMBDAS_LINES):
+        return True
+    if not line.startswith('{"time":'):
+        return False
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):  # it broke off, or a handler made it
+        return False
+    kind = event.get("type")
+    return event.keys() == _PLATFORM_KEYS and isinstance(kind, str) and kind.startswith("platform.")
 
 
 def summary(local: LocalLambda, functions: Mapping[str, Function]) -> str:

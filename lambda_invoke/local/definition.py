@@ -150,6 +150,8 @@ def check_function(place: str, name: str, function: Function) -> None:
         raise LocalLambdaError(f"{place}: {error}") from error
     for deployment in registry.deployments():
         source = deployment.source
+        if source.command is not None:
+            continue  # its handler's name is its own affair
         module = source.nested[0] if source.nested else source.name.rpartition(".")[0]
         missing = _missing_module(module, [source.task_root, *function.layers, *sys.path])
         if missing is not None:

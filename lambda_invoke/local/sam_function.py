@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import os
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
+from lambda_invoke.local import peers
+from lambda_invoke.local.bootstrap_runtime import Bootstrap
 from lambda_invoke.local.definition import DefinitionError
 from lambda_invoke.local.function import Function
 from lambda_invoke.local.references import FIRST_VERSION
@@ -34,6 +38,9 @@ _SAM_ONLY = (
 )
 _LAMBDA_ONLY = ("Code", "DeadLetterConfig", "FunctionScalingConfig", "TracingConfig")
 """AWS SAM developer guide and CloudFormation template reference, 2026-11."""
+
+_NODE_CLIENT = ("node_modules", "aws-lambda-ric", "index.mjs")
+"""AWS's runtime client for Node, below the directory in which npm installed it."""
 
 
 class SkippedFunction(Exception):  # noqa: N818 - a function that is not served is warned of
@@ -88,7 +95,7 @@ class FunctionReader:
             "versions": None if alias is None else {FIRST_VERSION: handler},
             "aliases": None if alias is None else {alias: FIRST_VERSION},
             "dead_letter": letters.get("TargetArn"),
-            "layers": self._layer_directories(),
+            "layers": self._layer_directories(is_python=isinstance(handler, str)),
         }
         try:
             if self._is_sam:
@@ -133,20 +140,68 @@ class FunctionReader:
             )
         return directory
 
-    def _handler(self, task_root: Path) -> Handler:  # noqa: ARG002 - what a bootstrap needs
-        """The handler for the function's Runtime: here other runtimes than Python are to be plugged in."""
+    def _handler(self, task_root: Path) -> Handler:
+        """The handler for the function's Runtime."""
         runtime = self._given.text("Runtime")
-        handler = self._given.text("Handler")
         if runtime is None:
             raise DefinitionError(f"{self._place}: Runtime: is missing; it is to be one such as python3.13")
-        if not runtime.startswith("python"):
-            raise SkippedFunction(f"its Runtime is {runtime}; only Python can be run here")
-        if handler is None:
-            raise DefinitionError(f"{self._place}: Handler: is missing: write 'module.function'")
+        if runtime.startswith("python"):
+            return self._python(runtime)
+        if not runtime.startswith(("provided", "nodejs")):
+            raise SkippedFunction(
+                f"its Runtime is {runtime}; only Python, nodejs and provided runtimes can be run here"
+            )
+        if not peers.AVAILABLE:
+            raise SkippedFunction(f"its Runtime is {runtime}, which needs Linux; Python runs here too")
+        if runtime.startswith("nodejs"):
+            return self._node(runtime, task_root)
+        return self._provided(runtime, task_root)
+
+    def _python(self, runtime: str) -> str:
+        handler = self._handler_text("module.function")
         here = f"python{sys.version_info.major}.{sys.version_info.minor}"
         if runtime != here:
             self._warnings.append(f"{self._place}: its Runtime is {runtime}; here it runs under {here}")
         return handler.replace("/", ".")  # as awslambdaric does
+
+    def _provided(self, runtime: str, task_root: Path) -> Bootstrap:
+        """An OS-only runtime: Lambda starts ``bootstrap`` of the code, and hands the Handler on."""
+        executable = task_root / "bootstrap"
+        if not executable.is_file():
+            raise SkippedFunction(
+                f"its Runtime is {runtime}, and there is no file {executable}: build it there "
+                f"(Go: GOOS=linux go build -o {executable}; Rust: cargo lambda build), or serve the "
+                "template that sam build writes, .aws-sam/build/template.yaml"
+            )
+        if not os.access(executable, os.X_OK):
+            raise SkippedFunction(
+                f"its Runtime is {runtime}, and {executable} is not executable: chmod +x {executable}"
+            )
+        handler = self._given.text("Handler") or "function.handler"
+        return Bootstrap(executable, handler=handler, task_root=task_root, runtime=runtime)
+
+    def _node(self, runtime: str, task_root: Path) -> Bootstrap:
+        """Node under AWS's own runtime client, which npm installs beside the code or the template."""
+        handler = self._handler_text("file.function")
+        found = [
+            client for place in (task_root, self._root) if (client := place.joinpath(*_NODE_CLIENT)).is_file()
+        ]
+        if not found:
+            raise SkippedFunction(
+                f"its Runtime is {runtime}, and AWS's runtime client for Node is installed neither in "
+                f"{task_root} nor in {self._root}: run npm install aws-lambda-ric in {self._root}"
+            )
+        if shutil.which("node") is None:
+            raise SkippedFunction(
+                f"its Runtime is {runtime}, and there is no program node on PATH: install Node"
+            )
+        return Bootstrap(["node", found[0]], handler=handler, task_root=task_root, runtime=runtime)
+
+    def _handler_text(self, form: str) -> str:
+        handler = self._given.text("Handler")
+        if handler is None:
+            raise DefinitionError(f"{self._place}: Handler: is missing: write '{form}'")
+        return handler
 
     def _environment(self) -> dict[str, str]:
         variables = self._properties.get("Environment", {})
@@ -164,15 +219,21 @@ class FunctionReader:
             if value is not None
         }
 
-    def _layer_directories(self) -> list[str]:
+    def _layer_directories(self, *, is_python: bool) -> list[str]:
         found: list[str] = []
         layers = self._properties.get("Layers", [])
         for layer in layers if isinstance(layers, list) else [layers]:
             arn = self._given.resolved(layer, "layer")
             for each in arn if isinstance(arn, list) else [arn]:
-                if each in self._layers:
+                if each is None:
+                    continue
+                if not is_python:
+                    self._warnings.append(
+                        f"{self._place}: layer {each} is left out: here only Python functions have layers"
+                    )
+                elif each in self._layers:
                     found += self._layers[each]
-                elif each is not None:
+                else:
                     self._warnings.append(
                         f"{self._place}: layer {each} is left out: it does not lie here as a directory; "
                         "what it holds has to be installed in this Python"

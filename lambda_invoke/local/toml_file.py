@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lambda_invoke.local.bootstrap_runtime import Bootstrap, BootstrapError, resolve
 from lambda_invoke.local.definition import (
     Definition,
     DefinitionError,
@@ -16,14 +18,16 @@ from lambda_invoke.local.function import Alias, EventInvokeConfig, Function
 from lambda_invoke.local.tables import Table
 
 if TYPE_CHECKING:
-    import os
+    from lambda_invoke.local.function import Handler
 
 
 def load_toml(path: str | os.PathLike[str]) -> dict[str, Function]:
     """The functions that a TOML file defines, by name.
 
-    ``[functions.NAME]`` has the arguments of :class:`Function`; ``handler`` alone is required. Paths are
-    relative to the file's directory, and so are modules, unless ``task_root`` names another directory.
+    ``[functions.NAME]`` has the arguments of :class:`Function`; ``handler`` alone is required, or
+    ``bootstrap``, a :class:`Bootstrap`'s command, whose ``handler``, ``task_root`` and ``runtime`` then stand
+    beside it. Paths are relative to the file's directory, and so are modules, unless ``task_root`` names
+    another directory.
     What the file's ``[local]`` table says of the endpoint counts in ``LocalLambda.from_file``.
 
     Raises:
@@ -72,17 +76,63 @@ def _function(table: Table, root: Path) -> Function:
         "aliases": _aliases(table.table("aliases")),
         "events": _events(table.table("events")),
         "dead_letter": table.text("dead_letter"),
+        "state": table.text("state"),
+        "pending_seconds": table.number("pending_seconds"),
+        "denied": table.flag("denied"),
+        "log_format": table.text("log_format"),
+        "application_log_level": table.text("application_log_level"),
+        "system_log_level": table.text("system_log_level"),
         "layers": [_directory(table, "layers", root, each) for each in table.list_of_text("layers") or ()],
         "task_root": _directory(table, "task_root", root, table.text("task_root") or "."),
     }
-    handler = table.text("handler")
+    handler = _handler(table, root)
     table.finish()
     if handler is None:
-        raise table.error("handler", "is missing: write 'path/file.py:function' or 'module.function'")
+        raise table.error(
+            "handler", "is missing: write 'path/file.py:function' or 'module.function', or name a bootstrap"
+        )
     try:
         return Function(handler, **{key: value for key, value in given.items() if value is not None})
     except ValueError as error:
         raise table.error(None, str(error)) from error
+
+
+def _handler(table: Table, root: Path) -> Handler | None:
+    """What ``handler`` or ``bootstrap`` names; None: neither is there."""
+    handler, runtime = table.text("handler"), table.text("runtime")
+    command = _command(table, root)
+    if command is not None:
+        return _bootstrap(table, root, command, {"handler": handler, "runtime": runtime})
+    if runtime is not None:
+        raise table.error("runtime", "goes with a bootstrap; a handler in Python runs under this Python")
+    return handler
+
+
+def _command(table: Table, root: Path) -> list[str] | None:
+    """``bootstrap``: a path, or a program (a path, or a name on PATH) and its arguments as they are."""
+    if isinstance(table.values.get("bootstrap"), list):
+        program, *arguments = table.list_of_text("bootstrap") or [""]
+        return [str(root / Path(program).expanduser()) if os.sep in program else program, *arguments]
+    path = table.text("bootstrap")
+    return None if path is None else [str(root / Path(path).expanduser()) if path else ""]
+
+
+def _bootstrap(table: Table, root: Path, command: list[str], given: dict[str, str | None]) -> Bootstrap:
+    """With a path alone its task root is the executable's own directory, else the file's."""
+    task_root = table.text("task_root")
+    if task_root is None:
+        directory = None if len(command) == 1 else str(root)
+    else:
+        directory = _directory(table, "task_root", root, task_root)
+    options = {key: value for key, value in given.items() if value is not None}
+    try:
+        bootstrap = Bootstrap(command, task_root=directory, **options)
+        resolve(bootstrap)
+    except BootstrapError as error:
+        raise table.error("bootstrap", str(error)) from error
+    except ValueError as error:
+        raise table.error("bootstrap", f"is empty: {error}") from error
+    return bootstrap
 
 
 def _directory(table: Table, key: str, root: Path, text: str) -> str:
@@ -145,6 +195,7 @@ def _options(table: Table, root: Path) -> dict[str, Any]:
         "account_id": table.text("account_id"),
         "port": table.whole("port"),
         "concurrency_limit": table.whole("concurrency_limit"),
+        "scaling_rate": table.whole("scaling_rate"),
         "init_timeout": table.number("init_timeout"),
         "idle_timeout": table.number("idle_timeout"),
         "time_scale": table.number("time_scale"),

@@ -177,9 +177,9 @@ def test_a_template(place: Path) -> None:
     """What of it cannot run here is said on standard error; parameters come from the command line."""
     (place / "template.yaml").write_text(
         "Parameters: {Name: {Type: String}}\n"
-        "Globals: {Function: {Runtime: nodejs22.x}}\n"
+        "Globals: {Function: {Runtime: ruby3.3}}\n"
         "Resources:\n"
-        "  Node: {Type: AWS::Serverless::Function, Properties: {Handler: index.handler}}\n"
+        "  Ruby: {Type: AWS::Serverless::Function, Properties: {Handler: index.handler}}\n"
         "  Who:\n    Type: AWS::Serverless::Function\n    Properties:\n"
         f"      {{Handler: app.who, Runtime: python{sys.version_info.major}.{sys.version_info.minor},"
         " FunctionName: !Ref Name}\n"
@@ -187,8 +187,8 @@ def test_a_template(place: Path) -> None:
     with Serving(place, "--parameter", "Name=shop") as serving:
         assert serving.invoke("shop") > 0
         assert serving.err == (
-            "lambda_invoke: template.yaml: Node is not served: its Runtime is nodejs22.x; "
-            "only Python can be run here\n"
+            "lambda_invoke: template.yaml: Ruby is not served: its Runtime is ruby3.3; "
+            "only Python, nodejs and provided runtimes can be run here\n"
         )
         assert serving.end(signal.SIGINT) == 130
 

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import socket
+import sys
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import hypothesis
 import pytest
+from botocore.config import Config
 from hypothesis import strategies
 
+from lambda_invoke.cli.local_lines import printed
 from lambda_invoke.local import (
     Alias,
+    Bootstrap,
     DefinitionError,
     EventInvokeConfig,
     Function,
+    InvocationRecord,
     LocalLambda,
     LocalLambdaError,
     load_toml,
+    peers,
 )
-from tests.local.conftest import invoke
+from tests.local.conftest import handler, invoke
+from tests.local.test_runtimes import PROGRAM
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +43,7 @@ region = "eu-west-1"
 account_id = "123456789012"
 port = 0
 concurrency_limit = 7
+scaling_rate = 8
 init_timeout = 5
 idle_timeout = 60.5
 time_scale = 0.01
@@ -50,6 +61,12 @@ description = "counts"
 layers = ["shared"]
 versions = {{ 1 = "app.count", 2 = "app.py:count" }}
 dead_letter = "{ARN}"
+state = "Pending"
+pending_seconds = inf
+denied = true
+log_format = "JSON"
+application_log_level = "TRACE"
+system_log_level = "WARN"
 
 [functions.count.aliases]
 live = "1"
@@ -100,6 +117,12 @@ def test_all_that_a_file_can_say(place: Path) -> None:
             aliases={"live": "1", "next": Alias("1", weights={"2": 0.25}, description="careful")},
             events=EventInvokeConfig(1, 60, "plain:live", ARN),
             dead_letter=ARN,
+            state="Pending",
+            pending_seconds=math.inf,
+            denied=True,
+            log_format="JSON",
+            application_log_level="TRACE",
+            system_log_level="WARN",
             task_root=str(place),
             layers=[str(place / "shared")],
         ),
@@ -116,6 +139,7 @@ def test_the_endpoints_own_table(place: Path) -> None:
         "account_id": "123456789012",
         "port": 0,
         "concurrency_limit": 7,
+        "scaling_rate": 8,
         "init_timeout": 5,
         "idle_timeout": 60.5,
         "time_scale": 0.01,
@@ -156,6 +180,239 @@ def test_what_a_file_defines_runs(place: Path, monkeypatch: pytest.MonkeyPatch) 
         client.close()
 
 
+needs_linux = pytest.mark.skipif(not peers.AVAILABLE, reason="a Bootstrap needs Linux")
+
+
+@pytest.fixture
+def program(place: Path) -> Path:
+    """An executable in the directory ``bin`` that answers what it was given; see runtimes/bootstrap.py."""
+    file = place / "bin" / "program"
+    file.parent.mkdir()
+    file.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{PROGRAM}" "$@"\n')
+    file.chmod(0o755)
+    return file
+
+
+BOOTSTRAPS = """
+[functions.path]
+bootstrap = "bin/program"
+
+[functions.whole]
+bootstrap = ["bin/program", "an argument"]
+handler = "app.handler"
+task_root = "deep"
+runtime = "nodejs22.x"
+memory_size = 256
+
+[functions.program]
+bootstrap = ["sh", "bin/program"]
+aliases = { live = "$LATEST" }
+"""
+
+
+@needs_linux
+def test_a_bootstrap_stands_in_a_file(place: Path, program: Path) -> None:
+    """A path or a program with its arguments, relative to the file; a name without a slash is PATH's."""
+    root = str(place)
+    whole = Bootstrap(
+        [program, "an argument"], handler="app.handler", task_root=place / "deep", runtime="nodejs22.x"
+    )
+    assert load_toml(write(place, BOOTSTRAPS)) == {
+        "path": Function(Bootstrap(program), task_root=root),
+        "whole": Function(whole, memory_size=256, task_root=str(place / "deep")),
+        "program": Function(
+            Bootstrap(["sh", "bin/program"], task_root=place), aliases={"live": "$LATEST"}, task_root=root
+        ),
+    }
+
+
+@needs_linux
+def test_a_bootstrap_of_a_file_runs(place: Path, program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From any directory: a path in its own directory, else in the task root, else in the file's."""
+    path = write(place, BOOTSTRAPS)
+    monkeypatch.chdir(place / "deep")
+    seen = {}
+    with LocalLambda.from_file(path) as local:
+        client = local.boto3_client()
+        for name in ("path", "whole", "program:live"):
+            answer = invoke(client, name, {}).value
+            variables = answer["environment"]
+            seen[name] = (answer["argv"], variables["_HANDLER"], variables["LAMBDA_TASK_ROOT"])
+            execution = variables.get("AWS_EXECUTION_ENV")
+            assert execution == ("AWS_Lambda_nodejs22.x" if name == "whole" else None)
+        client.close()
+    assert seen == {
+        "path": ([], "function.handler", str(program.parent)),
+        "whole": (["an argument"], "app.handler", str(place / "deep")),
+        "program:live": ([], "function.handler", str(place)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('bootstrap = "bin/nix"', "bootstrap: Bootstrap('{0}/bin/nix'): there is no file {0}/bin/nix in "),
+        (
+            'bootstrap = "app.py"',
+            "bootstrap: Bootstrap('{0}/app.py'): {0}/app.py is not executable: chmod +x",
+        ),
+        (
+            'bootstrap = ["no-such-program"]',
+            "bootstrap: Bootstrap('no-such-program'): there is no program 'no",
+        ),
+        ('bootstrap = ["./nix", "a"]', "bootstrap: Bootstrap('{0}/nix a'): there is no file {0}/nix in "),
+        ('bootstrap = ""', "bootstrap: is empty: a bootstrap's command is a path, or a program and its arg"),
+        ("bootstrap = []", "bootstrap: is empty: a bootstrap's command is a path, or a program and its arg"),
+        ("bootstrap = 1", "bootstrap: must be a string, not a whole number: write it in quotes"),
+        ("bootstrap = [1]", "bootstrap: must hold strings, not a whole number"),
+        ('bootstrap = "bin/program"\ntask_root = "nix"', "task_root: there is no directory nix in {0}"),
+        ('bootstrap = "bin/program"\nhandler = 1', "handler: must be a string, not a whole number"),
+        ('handler = "app.count"\nruntime = "x"', "runtime: goes with a bootstrap; a handler in Python runs"),
+    ],
+)
+def test_a_wrong_bootstrap_is_named(place: Path, program: Path, text: str, says: str) -> None:
+    """The table, the key and the fix."""
+    assert program.exists()
+    path = write(place, f"[functions.f]\n{text}\n")
+    with pytest.raises(DefinitionError) as caught:
+        load_toml(path)
+    assert str(caught.value).startswith(f"{path}: [functions.f] {says.format(place)}")
+
+
+STATES = f"""
+[functions.private]
+handler = "{handler("echo")}"
+denied = true
+
+[functions.stuck]
+handler = "{handler("echo")}"
+state = "Pending"
+pending_seconds = inf
+
+[functions.routed]
+handler = "{handler("echo")}"
+versions = {{ 1 = "{handler("echo")}", 2 = "{handler("echo")}" }}
+aliases.live = {{ version = "1", weights = {{ 2 = 1 }} }}
+"""
+
+
+def test_states_denials_and_weights_count(place: Path) -> None:
+    """What the file says of them is what the caller meets."""
+    with LocalLambda.from_file(write(place, STATES)) as local:
+        client = local.boto3_client()
+        codes = {}
+        for name in ("private", "stuck"):
+            with pytest.raises(client.exceptions.ClientError) as caught:
+                invoke(client, name)
+            codes[name] = caught.value.response["Error"]["Code"]
+        assert codes == {"private": "AccessDeniedException", "stuck": "ResourceConflictException"}
+        assert invoke(client, "routed", 1, Qualifier="live").version == "2"
+        client.close()
+
+
+LOGS = """
+[functions.text]
+handler = "says.hello"
+
+[functions.json]
+handler = "says.hello"
+log_format = "JSON"
+system_log_level = "DEBUG"
+application_log_level = "WARN"
+"""
+
+
+def test_both_log_formats_and_what_the_command_shows_of_them(place: Path) -> None:
+    """Lambda's own lines are hidden in JSON as in text; whatever the handler printed is shown."""
+    own = [
+        "hello",
+        '{"time":"now","type":"order","record":{}}',
+        '{"time":"now","type":"platform.start"}',
+        '{"time":"now","type":1,"record":{}}',
+        '{"time":',
+        '{"type":"platform.start","time":"now","record":{}}',
+    ]
+    (place / "says.py").write_text(
+        "import logging\n"
+        f"def hello(event, context):\n    print(*{own!r}, sep='\\n')\n"
+        "    logging.getLogger().warning('careful')\n    logging.getLogger().info('by the way')\n"
+    )
+    records: list[InvocationRecord] = []
+    with LocalLambda.from_file(write(place, LOGS), on_invocation=records.append) as local:
+        client = local.boto3_client()
+        for name in ("text", "json"):
+            invoke(client, name)
+        client.close()
+    text, json_lines = (record.log for record in records)
+    assert text.startswith("START RequestId: ")
+    assert [kind in json_lines for kind in ("platform.initStart", "platform.start", "platform.report")] == [
+        True,
+        True,
+        True,
+    ]
+    assert "platform.runtimeDone" in json_lines
+    for log in (text, json_lines):
+        shown = printed(log)
+        assert shown[: len(own)] == own
+        (warning,) = shown[len(own) :]
+        assert "careful" in warning
+
+
+OPTIONS = """
+[local]
+time_scale = 0.001
+state_dir = "kept"
+allow_any_credentials = true
+reload = false
+scaling_rate = 1
+
+[functions]
+count.handler = "app.py:count"
+fails.handler = "app.py:fails"
+exits.handler = "app.py:exits"
+"""
+APP = """
+import os
+def count(event, context): return event + 1
+def fails(event, context): raise KeyError
+def exits(event, context): os._exit(1)
+"""
+
+
+def test_the_endpoints_options_count(place: Path) -> None:
+    """Anybody's key will do, Events are kept beside the file, and a changed file is not looked at."""
+    (place / "app.py").write_text(APP)
+    with LocalLambda.from_file(write(place, OPTIONS)) as local:
+        anybody = boto3.client(
+            "lambda",
+            endpoint_url=local.endpoint_url,
+            region_name="us-east-1",
+            aws_access_key_id="anybody",
+            aws_secret_access_key="at-all",
+        )
+        assert invoke(anybody, "count", 1).value == 2
+        assert list((place / "kept").iterdir())
+        (place / "app.py").write_text(APP.replace("+ 1", "+ 'changed'"))
+        assert invoke(anybody, "count", 2).value == 3
+        anybody.close()
+        assert local.stats("count").cold_starts == 1
+
+
+def test_the_endpoints_times_and_rates_count(place: Path) -> None:
+    """The minutes between retries pass in a moment, and a second environment is not to be had at once."""
+    (place / "app.py").write_text(APP)
+    with LocalLambda.from_file(write(place, OPTIONS)) as local:
+        client = local.boto3_client(config=Config(retries={"total_max_attempts": 1}))
+        invoke(client, "fails", InvocationType="Event")
+        local.wait_for_events(PATIENCE)
+        assert local.stats("fails").retried == 2
+        assert invoke(client, "exits").error == "Unhandled"
+        with pytest.raises(client.exceptions.TooManyRequestsException) as caught:
+            invoke(client, "exits")
+        assert caught.value.response["Reason"] == "FunctionInvocationRateLimitExceeded"
+        client.close()
+
+
 ONE = '[functions.count]\nhandler = "app.py:count"\n'
 
 
@@ -165,6 +422,11 @@ ONE = '[functions.count]\nhandler = "app.py:count"\n'
         ("[functions.count\n", "functions.toml: not TOML: "),
         ("", "functions.toml: it defines no function: write [functions.NAME]"),
         ("[function.count]\n", "the file: there is no key 'function'; did you mean 'functions'?"),
+        (f"{ONE}state = 'Gone'", "[functions.count]: state must be one of Active, Pending, Inactive, Failed"),
+        (f"{ONE}pending_seconds = -1", "[functions.count]: pending_seconds must be 0 or more, not -1"),
+        (f"{ONE}denied = 'yes'", "[functions.count] denied: must be a boolean, not a string"),
+        (f"{ONE}log_format = 'json'", "[functions.count]: log_format must be one of Text, JSON, not 'json'"),
+        (f"{ONE}[local]\nscaling_rate = 1.5", "[local] scaling_rate: must be a whole number, not a number"),
         ("[functions.count]\n", "[functions.count] handler: is missing: write 'path/file.py:function'"),
         (f"{ONE}timout = 3", "[functions.count]: there is no key 'timout'; did you mean 'timeout'?"),
         (f"{ONE}zzz = 3", "[functions.count]: there is no key 'zzz'; known are timeout, "),
@@ -245,7 +507,7 @@ def test_not_utf_8(place: Path) -> None:
             strategies.lists(inner, max_size=3)
             | strategies.dictionaries(
                 strategies.sampled_from(
-                    ["handler", "timeout", "events", "aliases", "versions", "layers", "a"]
+                    ["handler", "bootstrap", "timeout", "events", "aliases", "versions", "layers", "a"]
                 ),
                 inner,
                 max_size=4,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from hypothesis import strategies
 
 from lambda_invoke.local import (
     Alias,
+    Bootstrap,
     DefinitionError,
     DefinitionWarning,
     EventInvokeConfig,
@@ -21,10 +23,13 @@ from lambda_invoke.local import (
     LocalLambda,
     LocalLambdaError,
     load_sam,
+    peers,
 )
 from lambda_invoke.local.intrinsics import MalformedTemplate, Resolver, Unresolvable
 from lambda_invoke.local.sam import merge, read_sam
 from tests.local.conftest import invoke
+from tests.local.test_runtimes import PROGRAM, RUNTIMES
+from tests.support import node
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -234,7 +239,8 @@ def test_what_is_left_out_is_warned_of(place: Path, properties: str, says: str) 
 @pytest.mark.parametrize(
     ("properties", "says"),
     [
-        ("Runtime: nodejs22.x", "its Runtime is nodejs22.x; only Python can be run here"),
+        ("Runtime: ruby3.3", "its Runtime is ruby3.3; only Python, nodejs and provided runtimes can be run"),
+        ("Runtime: go1.x", "its Runtime is go1.x; only Python, nodejs and provided runtimes can be run here"),
         ("PackageType: Image", "it is an image"),
         ("ImageUri: a.dkr.ecr/b", "it is an image"),
         ("InlineCode: x", "its code stands in the template"),
@@ -257,6 +263,149 @@ def test_a_function_that_cannot_run_here(place: Path, properties: str, says: str
         assert list(load_sam(write(place, one + more))) == ["G"]
     with pytest.raises(DefinitionError, match=rf"it defines no function that can run here\. .*{says}"):
         load_sam(write(place, one))
+
+
+needs_linux = pytest.mark.skipif(not peers.AVAILABLE, reason="a Bootstrap needs Linux")
+
+OTHERS = f"""
+Resources:
+  Plain: {{Type: AWS::Serverless::Function, Properties: {{{PLAIN}}}}}
+  F:
+    Type: AWS::Serverless::Function
+    Properties: {{Runtime: RUNTIME, CodeUri: src, Handler: index.handler, AutoPublishAlias: live}}
+"""
+"""A function of another runtime, beside one in Python."""
+
+
+def executable(file: Path) -> Path:
+    """A program that answers what it was given; see runtimes/bootstrap.py."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{PROGRAM}" "$@"\n')
+    file.chmod(0o755)
+    return file
+
+
+def installed(directory: Path) -> Path:
+    """What stands for AWS's runtime client there."""
+    client = directory / "node_modules" / "aws-lambda-ric" / "index.mjs"
+    client.parent.mkdir(parents=True)
+    client.touch()
+    return client
+
+
+def answer_of_both(path: str) -> Any:
+    """What F answers through its alias, once the one in Python has answered."""
+    with LocalLambda.from_file(path) as local:
+        client = local.boto3_client()
+        assert "cwd" in invoke(client, "Plain").value
+        answer = invoke(client, "F", {"n": 1}, Qualifier="live").value
+        client.close()
+    return answer
+
+
+@needs_linux
+@pytest.mark.parametrize("runtime", ["provided.al2", "provided.al2023"])
+def test_a_bootstrap_in_the_code_is_served(place: Path, runtime: str) -> None:
+    """Of an OS-only runtime: in CodeUri, with the Handler in _HANDLER, of every version."""
+    source = place / "src"
+    bootstrap = Bootstrap(
+        executable(source / "bootstrap"), handler="index.handler", task_root=source, runtime=runtime
+    )
+    path = write(place, OTHERS.replace("RUNTIME", runtime))
+    assert load_sam(path)["F"] == Function(
+        bootstrap, versions={"1": bootstrap}, aliases={"live": "1"}, task_root=str(source)
+    )
+    answer = answer_of_both(path)
+    assert answer["event"] == {"n": 1}
+    seen = answer["environment"]
+    assert (seen["_HANDLER"], seen["LAMBDA_TASK_ROOT"]) == ("index.handler", str(source))
+
+
+@needs_linux
+def test_an_os_only_runtime_needs_no_handler(place: Path) -> None:
+    """Then it is told of the one that Lambda's own tools write."""
+    executable(place / "src" / "bootstrap")
+    text = OTHERS.replace("RUNTIME", "provided.al2023").replace("Handler: index.handler, ", "")
+    served = load_sam(write(place, text))["F"].handler
+    assert isinstance(served, Bootstrap)
+    assert served.handler == "function.handler"
+
+
+@needs_linux
+@pytest.mark.parametrize("where", ["src", "."])
+def test_node_is_served_by_awss_client(place: Path, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which is installed beside the code, or beside the template; node gets its path."""
+    executable(place / "bin" / "node")
+    monkeypatch.setenv("PATH", f"{place / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    client = installed(place / where)
+    path = write(place, OTHERS.replace("RUNTIME", "nodejs22.x"))
+    bootstrap = Bootstrap(
+        ["node", client], handler="index.handler", task_root=place / "src", runtime="nodejs22.x"
+    )
+    assert load_sam(path)["F"].handler == bootstrap
+    answer = answer_of_both(path)
+    assert answer["argv"] == [str(client)]
+    assert answer["environment"]["_HANDLER"] == "index.handler"
+    assert answer["environment"]["AWS_EXECUTION_ENV"] == "AWS_Lambda_nodejs22.x"
+
+
+REASON = node.missing() if peers.AVAILABLE else "a Bootstrap needs Linux"
+
+
+@pytest.mark.skipif(REASON is not None, reason=REASON or "")
+def test_a_node_handler_of_a_template_answers(place: Path) -> None:
+    """Under AWS's own client."""
+    (place / "node_modules").symlink_to(node.DIRECTORY / "node_modules")
+    (place / "src" / "index.mjs").write_text((RUNTIMES / "app.mjs").read_text())
+    text = OTHERS.replace("RUNTIME", "nodejs20.x").replace("AutoPub", "MemorySize: 512, Timeout: 30, AutoPub")
+    assert answer_of_both(write(place, text))["event"] == {"n": 1}
+
+
+def test_an_executable_that_is_missing_is_said(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The function is skipped with the file that it lacks and how to get it; the rest is served."""
+    monkeypatch.setattr(peers, "AVAILABLE", True)
+    monkeypatch.setenv("PATH", "")
+    file = place / "src" / "bootstrap"
+
+    def reason(runtime: str) -> str:
+        with pytest.warns(DefinitionWarning, match="F is not served: ") as caught:
+            assert list(load_sam(write(place, OTHERS.replace("RUNTIME", runtime)))) == ["Plain"]
+        (warning,) = caught
+        return str(warning.message).partition("F is not served: ")[2]
+
+    assert reason("provided.al2023").startswith(
+        f"its Runtime is provided.al2023, and there is no file {file}: build it there (Go: GOOS="
+    )
+    file.touch()
+    assert reason("provided.al2").endswith(f"{file} is not executable: chmod +x {file}")
+    says = reason("nodejs22.x")
+    assert f"is installed neither in {place / 'src'} nor in {place}: " in says
+    assert says.endswith(f"run npm install aws-lambda-ric in {place}")
+    installed(place)
+    assert reason("nodejs22.x").endswith("there is no program node on PATH: install Node")
+    monkeypatch.setattr(peers, "AVAILABLE", False)
+    assert reason("nodejs22.x") == "its Runtime is nodejs22.x, which needs Linux; Python runs here too"
+
+
+def test_node_needs_a_handler(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its client is told which."""
+    monkeypatch.setattr(peers, "AVAILABLE", True)
+    text = OTHERS.replace("RUNTIME", "nodejs22.x").replace("Handler: index.handler, ", "")
+    with pytest.raises(DefinitionError, match=r"F: Handler: is missing: write 'file\.function'"):
+        load_sam(write(place, text))
+
+
+@needs_linux
+def test_layers_are_for_python(place: Path) -> None:
+    """Any other function is served without, with a warning."""
+    executable(place / "src" / "bootstrap")
+    text = OTHERS.replace("RUNTIME", "provided.al2023").replace(
+        "AutoPub", "Layers: [!Ref L, !Ref AWS::NoValue], AutoPub"
+    )
+    layer = "  L: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: src}}\n"
+    with pytest.warns(DefinitionWarning, match="is left out: here only Python functions have layers") as told:
+        assert load_sam(write(place, text + layer))["F"].layers == ()
+    assert len(told) == 1
 
 
 def test_another_python_is_said(place: Path) -> None:
