@@ -38,8 +38,9 @@ class Bootstrap:
     """A handler that an executable runs, which speaks Lambda's Runtime API itself.
 
     ``command`` is the executable's path, or a program (a path, or a name that is on ``PATH``) and its
-    arguments: ``["node", "node_modules/aws-lambda-ric/bin/index.mjs", "app.handler"]``. Paths are relative
-    to the current directory. ``handler`` is what the executable is told in ``_HANDLER``. ``task_root`` is
+    arguments: ``["node", "/app/node_modules/aws-lambda-ric/index.mjs"]``. The program's path is relative to
+    the current directory; arguments are passed as they are, and what they name is looked up in
+    ``task_root``. ``handler`` is what the executable is told in ``_HANDLER``. ``task_root`` is
     its working directory and ``LAMBDA_TASK_ROOT``; by default the executable's own directory where
     ``command`` is a path, else the current one. ``runtime`` is Lambda's name for the runtime, such as
     ``"nodejs22.x"``.
