@@ -1,5 +1,6 @@
 """The handler of the soak: every execution leaves a line that the test counts, then goes as it was told."""
 
+import json
 import os
 import time
 from pathlib import Path
@@ -7,9 +8,11 @@ from typing import Any
 
 
 def acts(event: Any, context: Any) -> Any:
-    """Leave a line, then do what ``requestPayload`` or the event itself says."""
+    """Leave a line, then do what the event says."""
     ledger = Path(os.environ["LEDGER"])
     _append(ledger / context.function_name, f"{context.aws_request_id}\n")
+    if "requestContext" in event:  # the record of another function's Event
+        _append(ledger / f"{context.function_name}.records", json.dumps(event) + "\n")
     told = event.get("act")
     if told == "flaky":
         tries = ledger / f"tries-{context.aws_request_id}"
