@@ -146,18 +146,21 @@ class MapIterator(MapState[T], Iterator[Outcome[T]]):
         if self._full and not self._over():
             return
         while self._room:
-            begun = time.monotonic()
-            if not self._over():
-                self._pull_one(source)
-            if len(self._mailbox) and time.monotonic() - begun > _SLOW_INPUT_SECONDS:
+            took = 0.0 if self._over() else self._pull_one(source)
+            if len(self._mailbox) and took > _SLOW_INPUT_SECONDS:
                 return
 
-    def _pull_one(self, source: Iterator[Any]) -> None:
+    def _pull_one(self, source: Iterator[Any]) -> float:
+        """One more item; the seconds that the input took for it, what was done with it left out."""
+        begun = time.monotonic()
+        took = 0.0
         try:
             payload = next(source)
+            took = time.monotonic() - begun
         except StopIteration:
             self._input_ended(None)
         except Exception as error:  # noqa: BLE001 - the caller's; raised after what is in flight
             self._input_ended(error)
         else:
             self._offer(payload, BACKGROUND.start)
+        return took
