@@ -88,6 +88,7 @@ class Suite:
     """What the tests ask of the class that runs them."""
 
     unsupported: ClassVar[Mapping[Case, str]] = {}
+    """What the implementation, or its other side, cannot bring about, and why."""
 
     def make(self, case: Case) -> contextlib.AbstractContextManager[OtherSide[Any]]:
         """A transport of which the other side does what the case says, for as long as the block lasts."""

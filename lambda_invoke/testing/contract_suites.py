@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,16 +17,13 @@ from lambda_invoke.testing.contract_calls import CallTests
 from lambda_invoke.testing.contract_cases import PATIENCE, Case, OtherSide, soon
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine
 
     from lambda_invoke.core.transport import Answer, Request
 
 
 class TransportContract(AnswerTests, CallTests):
     """The tests of a blocking transport; see ``lambda_invoke.testing.contract``."""
-
-    unsupported: ClassVar[Mapping[Case, str]] = {}
-    """What the implementation, or its other side, cannot bring about, and why."""
 
     def sends(
         self,
@@ -63,9 +60,6 @@ class TransportContract(AnswerTests, CallTests):
 
 class AsyncTransportContract(AnswerTests, CallTests):
     """The tests of an asyncio transport; see ``lambda_invoke.testing.contract``."""
-
-    unsupported: ClassVar[Mapping[Case, str]] = {}
-    """What the implementation, or its other side, cannot bring about, and why."""
 
     def sends(
         self,

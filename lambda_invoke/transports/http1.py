@@ -65,11 +65,6 @@ class BadReplyError(HttpError):
 class ExchangeAbortedError(HttpError):
     """:meth:`HttpConnection.abort` was called; the message is its ``reason``."""
 
-    @property
-    def reason(self) -> str:
-        """What ``abort`` was given."""
-        return str(self)
-
 
 class ExchangeTimedOutError(HttpError):
     """The reply was not whole when it was due."""

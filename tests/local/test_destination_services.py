@@ -1,58 +1,30 @@
 """Records that go to real SQS, SNS, EventBridge and S3 (moto's server), and to services that fail."""
 
-import functools
 import json
-import logging
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import attrs
-import boto3
 import pytest
-from botocore.config import Config
 
 from lambda_invoke.local import EventInvokeConfig, Function
 from lambda_invoke.local.destination_services import MAX_SNS_BYTES, Services, UndeliverableError
 from lambda_invoke.local.destinations import ServiceRoute
 from lambda_invoke.local.event_records import Message
 from tests.local.conftest import Serve, invoke
+from tests.local.event_tools import ACCOUNT, ADDS, NO_RETRY, SCALE, arn, event
+from tests.support.moto import serving
 from tests.support.patience import PATIENCE, soon
-
-SCALE = 0.002
-HANDLERS = str(Path(__file__).parent / "event_handlers.py")
-ADDS = f"{HANDLERS}:adds_a_line"
-ACCOUNT = "123456789012"
-NO_RETRY = EventInvokeConfig(maximum_retry_attempts=0)
-
-
-def arn(service: str, resource: str) -> str:
-    return f"arn:aws:{service}:us-east-1:{ACCOUNT}:{resource}"
-
-
-def event(client: Any, name: str, payload: Any, **options: Any) -> str:
-    reply = invoke(client, name, payload, InvocationType="Event", **options)
-    return reply.headers["x-amzn-requestid"]
-
-
-def lines(file: Path) -> list[list[str]]:
-    return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
 
 
 @pytest.fixture(scope="module")
-def make_client() -> Iterator[functools.partial[Any]]:
+def make_client() -> Iterator[Callable[[str], Any]]:
     """boto3's clients for moto's own server."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    session = boto3.Session(aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1")
-    yield functools.partial(session.client, endpoint_url=f"http://{host}:{port}", config=Config(proxies={}))
-    server.stop()
+    with serving() as moto:
+        yield moto.client
 
 
 @attrs.frozen

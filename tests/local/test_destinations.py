@@ -3,7 +3,6 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import attrs
 import pytest
@@ -12,28 +11,9 @@ from lambda_invoke.local import EventInvokeConfig, Function, LocalLambda, LocalL
 from lambda_invoke.local.deliveries import Deliveries
 from lambda_invoke.local.destinations import ServiceRoute, check_destination, route
 from lambda_invoke.local.registry import Registry
-from tests.local.conftest import Serve, handler, invoke
+from tests.local.conftest import Serve, handler
+from tests.local.event_tools import ACCOUNT, ADDS, HANDLERS, NO_RETRY, SCALE, arn, event, lines
 from tests.support.patience import PATIENCE
-
-SCALE = 0.002
-HANDLERS = str(Path(__file__).parent / "event_handlers.py")
-ADDS = f"{HANDLERS}:adds_a_line"
-ACCOUNT = "123456789012"
-NO_RETRY = EventInvokeConfig(maximum_retry_attempts=0)
-
-
-def arn(service: str, resource: str) -> str:
-    return f"arn:aws:{service}:us-east-1:{ACCOUNT}:{resource}"
-
-
-def event(client: Any, name: str, payload: Any, **options: Any) -> str:
-    reply = invoke(client, name, payload, InvocationType="Event", **options)
-    return reply.headers["x-amzn-requestid"]
-
-
-def lines(file: Path) -> list[list[str]]:
-    return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
-
 
 TOPIC = arn("sns", "t")
 

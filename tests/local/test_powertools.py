@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from lambda_invoke import Executed, HandlerError
 from lambda_invoke.local import Function, LocalLambda
+from tests.support.moto import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,26 +21,16 @@ HANDLERS = Path(__file__).parent / "powertools_handlers.py"
 @pytest.fixture(scope="module")
 def dynamodb() -> Iterator[str]:
     """The URL of a DynamoDB with the table that ``pay`` keeps its keys in."""
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    client = boto3.client(
-        "dynamodb",
-        endpoint_url=url,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    client.create_table(
-        TableName="orders",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    client.close()
-    yield url
-    server.stop()
+    with serving() as moto:
+        client = moto.client("dynamodb")
+        client.create_table(
+            TableName="orders",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        client.close()
+        yield moto.url
 
 
 @pytest.fixture(scope="module")

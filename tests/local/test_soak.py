@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import attrs
-import boto3
 import pytest
 import urllib3.exceptions
 from botocore.config import Config
@@ -39,6 +38,7 @@ from lambda_invoke.local import (
     Outbox,
 )
 from tests.local.conftest import workers
+from tests.support.moto import serving
 from tests.support.patience import PATIENCE
 
 HERE = Path(__file__).parent
@@ -318,17 +318,10 @@ def lines(file: Path) -> Counter[str]:
 
 
 @pytest.fixture
-def make_client(tmp_path: Path) -> Iterator[functools.partial[Any]]:
+def make_client() -> Iterator[Callable[[str], Any]]:
     """boto3's clients for moto's own server."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    session = boto3.Session(aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1")
-    yield functools.partial(session.client, endpoint_url=f"http://{host}:{port}", config=Config(proxies={}))
-    server.stop()
+    with serving() as moto:
+        yield moto.client
 
 
 def received(sqs: Any, url: str) -> list[Any]:

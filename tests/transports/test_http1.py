@@ -18,6 +18,7 @@ from lambda_invoke.transports.http1 import (
     BadReplyError,
     ConnectionBrokenError,
     ExchangeAbortedError,
+    ExchangeTimedOutError,
     HttpConnection,
     HttpError,
 )
@@ -352,11 +353,28 @@ async def test_abort() -> None:
         w.connection.abort("too slow")
         failure = await failure_of(task)
         assert isinstance(failure, ExchangeAbortedError)
-        assert failure.reason == "too slow"
+        assert str(failure) == "too slow"
         assert (failure.wrote, failure.replied) == (True, bool(came))
         assert w.transport.aborted
         w.connection.abort("again")
         assert w.lost == [w.connection]
+
+
+@on_a_loop
+async def test_a_timer_that_outlives_its_exchange() -> None:
+    """What was due of an earlier exchange ends no later one; what is due of this one does."""
+    pair = wire()
+    loop = asyncio.get_running_loop()
+    for due in (loop.time() + 0.02, loop.time() + PATIENCE):
+        task = loop.create_task(pair.connection.exchange(HEAD, b"{}", due=due))
+        await asyncio.sleep(0)
+        if due > loop.time() + 1:
+            await asyncio.sleep(0.05)
+        pair.receive(REPLY)
+        assert (await task).status == 200
+    task = loop.create_task(pair.connection.exchange(HEAD, b"{}", due=loop.time()))
+    assert isinstance(await failure_of(task), ExchangeTimedOutError)
+    assert pair.transport.aborted
 
 
 @on_a_loop

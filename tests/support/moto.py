@@ -1,0 +1,39 @@
+"""moto's own server on loopback, for what the library reaches by boto3 in processes of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import boto3
+from botocore.config import Config
+from moto.server import ThreadedMotoServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@attrs.frozen
+class Moto:
+    """A server that runs; ``client`` makes boto3's client of a service of it."""
+
+    url: str
+    client: Callable[[str], Any]
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[Moto]:
+    """Start one on a free port of 127.0.0.1, with nothing in it; its account is the same for every key."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    session = boto3.Session("test", "test", region_name="us-east-1")
+    try:
+        yield Moto(url, functools.partial(session.client, endpoint_url=url, config=Config(proxies={})))
+    finally:
+        server.stop()
