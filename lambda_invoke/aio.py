@@ -16,7 +16,7 @@ from lambda_invoke.errors import AccessDeniedError, FunctionError, RequestError
 from lambda_invoke.function import AsyncLambdaFunction
 from lambda_invoke.transports.drive import Clock, drive_async
 from lambda_invoke.transports.sender import Sender
-from lambda_invoke.transports.threads import DaemonThreads, in_thread, was_unsent
+from lambda_invoke.transports.threads import CONTROL_PLANE, in_thread, was_unsent
 
 if TYPE_CHECKING:
     import os
@@ -34,14 +34,11 @@ if TYPE_CHECKING:
     from lambda_invoke.fanout.progress import ProgressCallback
     from lambda_invoke.fanout.report import FanOutReport, Keep
     from lambda_invoke.results import Accepted, Alias, DryRun, FunctionConfiguration, Invocation
-    from lambda_invoke.transports.protocols import BotoLambdaClient
+    from lambda_invoke.transports.protocols import BotoLambdaClient, Services
 
 T = TypeVar("T")
 Req = TypeVar("Req")
 Res = TypeVar("Res")
-
-_THREADS = DaemonThreads(4)
-"""For the control plane, which boto3 carries."""
 
 
 class AsyncLambdaClient(ClientBase):
@@ -71,6 +68,7 @@ class AsyncLambdaClient(ClientBase):
         redact_remote: bool = False,
         limits: Limits | None = None,
         clock: Clock | None = None,
+        services: Services | None = None,
     ) -> Self:
         """A client over any :class:`AsyncTransport`, a fake for one. It has no control plane.
 
@@ -78,7 +76,11 @@ class AsyncLambdaClient(ClientBase):
         """
         client = cls.__new__(cls)
         client._setup(  # noqa: SLF001 - made here
-            Sender(max_concurrency=checked_concurrency(max_concurrency), async_transport=transport),
+            Sender(
+                max_concurrency=checked_concurrency(max_concurrency),
+                async_transport=transport,
+                services=services,
+            ),
             Terms(retry or RetryPolicy(), timeout, deadline),
             error_types=error_types,
             on_attempt=on_attempt,
@@ -422,8 +424,8 @@ class AsyncLambdaClient(ClientBase):
         return self._listed(lambda client: control_plane.alias_pages(client, target))
 
     async def _listed(self, pages: Callable[[BotoLambdaClient], Iterator[list[T]]]) -> AsyncIterator[T]:
-        found = await in_thread(_THREADS, lambda: pages(self._sender.control()))
-        while (page := await in_thread(_THREADS, lambda: next(found, None))) is not None:
+        found = await in_thread(CONTROL_PLANE, lambda: pages(self._sender.control()))
+        while (page := await in_thread(CONTROL_PLANE, lambda: next(found, None))) is not None:
             for one in page:
                 yield one
 
@@ -454,7 +456,7 @@ class AsyncLambdaClient(ClientBase):
     async def _look(self, target: Target) -> FunctionConfiguration:
         from lambda_invoke.control_plane import get_configuration
 
-        return await in_thread(_THREADS, lambda: get_configuration(self._sender.control(), target))
+        return await in_thread(CONTROL_PLANE, lambda: get_configuration(self._sender.control(), target))
 
     # Its end.
 

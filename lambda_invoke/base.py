@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lambda_invoke.fanout.job import Job
     from lambda_invoke.fanout.journaled import Journal
     from lambda_invoke.transports.choice import TransportChoice
-    from lambda_invoke.transports.protocols import BotoLambdaClient, BotoSession
+    from lambda_invoke.transports.protocols import BotoLambdaClient, BotoSession, Services
 
 
 class ClientBase:
@@ -44,6 +44,7 @@ class ClientBase:
         on_attempt: OnAttempt | None = None,
         redact_remote: bool = False,
         limits: Limits | None = None,
+        services: Services | None = None,
     ) -> None:
         where = {
             "session": session,
@@ -67,12 +68,14 @@ class ClientBase:
                 region_name=region_name,
                 profile_name=profile_name,
                 endpoint_url=endpoint_url,
+                services=services,
             )
             if fake is None
             else Sender(
                 max_concurrency=bound,
                 transport=fake.transport(),
                 async_transport=fake.async_transport(),
+                services=services,
             ),
             Terms(retry or RetryPolicy(), timeout, deadline),
             error_types=error_types,

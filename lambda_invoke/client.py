@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lambda_invoke.fanout.progress import ProgressCallback
     from lambda_invoke.fanout.report import FanOutReport, Keep
     from lambda_invoke.results import Accepted, Alias, DryRun, FunctionConfiguration, Invocation
+    from lambda_invoke.transports.protocols import Services
 
 T = TypeVar("T")
 Req = TypeVar("Req")
@@ -66,6 +67,9 @@ class LambdaClient(ClientBase):
             logged and goes no further.
         redact_remote: keep the function's error messages and stacks out of ``str(error)``.
         limits: the payload limits, in bytes, that are checked before sending.
+        services: makes boto3's client of the other services that ``outcomes``, ``redrive``, ``once`` and
+            ``diagnose`` read, by its name ("sqs"): ``session.client``, or a ``functools.partial`` of it.
+            Default: that of the session which Lambda's client is built from.
     """
 
     @classmethod
@@ -82,6 +86,7 @@ class LambdaClient(ClientBase):
         redact_remote: bool = False,
         limits: Limits | None = None,
         clock: Clock | None = None,
+        services: Services | None = None,
     ) -> Self:
         """A client over any :class:`Transport`, a fake for one. It has no control plane.
 
@@ -89,7 +94,9 @@ class LambdaClient(ClientBase):
         """
         client = cls.__new__(cls)
         client._setup(  # noqa: SLF001 - made here
-            Sender(max_concurrency=checked_concurrency(max_concurrency), transport=transport),
+            Sender(
+                max_concurrency=checked_concurrency(max_concurrency), transport=transport, services=services
+            ),
             Terms(retry or RetryPolicy(), timeout, deadline),
             error_types=error_types,
             on_attempt=on_attempt,

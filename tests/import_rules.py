@@ -20,7 +20,7 @@ LAYERS = (
     ("core",),
     ("transports", "control_plane"),
     ("fanout", "events", "sources"),
-    ("base", "client", "aio", "function"),
+    ("base", "methods", "client", "aio", "function"),
     ("",),
     ("local",),
     ("testing",),

@@ -296,13 +296,20 @@ class LocalLambda:
         """A :class:`~lambda_invoke.LambdaClient` for this endpoint; ``options`` as its own."""
         from lambda_invoke.client import LambdaClient
 
-        return LambdaClient(session=self.session(), endpoint_url=self.endpoint_url, **options)
+        return LambdaClient(**{**self._client_options(), **options})
 
     def async_client(self, **options: Any) -> AsyncLambdaClient:
         """An :class:`~lambda_invoke.AsyncLambdaClient` for this endpoint; ``options`` as its own."""
         from lambda_invoke.aio import AsyncLambdaClient
 
-        return AsyncLambdaClient(session=self.session(), endpoint_url=self.endpoint_url, **options)
+        return AsyncLambdaClient(**{**self._client_options(), **options})
+
+    def _client_options(self) -> dict[str, Any]:
+        return {
+            "session": self.session(),
+            "endpoint_url": self.endpoint_url,
+            "services": self._services or _no_service,
+        }
 
     def arn(self, name: str, qualifier: str | None = None) -> str:
         """The ARN of a function, or of a version or alias of it."""
@@ -357,6 +364,10 @@ class LocalLambda:
             LocalLambdaError: it does not run.
         """
         self._now_running().wait_for_events(timeout)
+
+
+def _no_service(name: str) -> Any:
+    raise LocalLambdaError(f"there is no {name} here: give LocalLambda services= that it can reach")
 
 
 def _check_platform() -> None:

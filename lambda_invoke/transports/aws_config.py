@@ -24,6 +24,16 @@ CONTROL_PLANE_ATTEMPTS = 5
 """Sends of a control-plane call, in botocore's standard mode: 15 calls a second are allowed in all
 (AWS quota, 2026-11), and reading is safe to repeat."""
 
+_CONTROL: dict[str, Any] = {
+    "retries": {"total_max_attempts": CONTROL_PLANE_ATTEMPTS, "mode": "standard"},
+    "connect_timeout": CONNECT_TIMEOUT,
+    "tcp_keepalive": True,
+}
+
+
+def _config(**options: Any) -> Config:
+    return Config(user_agent_extra=user_agent(), **options)
+
 
 def user_agent() -> str:
     """What is added to botocore's user agent."""
@@ -71,6 +81,7 @@ class BuiltClients:
         self._session: BotoSession | None = None
         self._invoke: BotoLambdaClient | None = None
         self._control: BotoLambdaClient | None = None
+        self._services: list[Any] = []
 
     def invoke(self) -> BotoLambdaClient:
         """The client that sends invocations.
@@ -101,30 +112,39 @@ class BuiltClients:
         if self._control is None:
             with self._lock:
                 if self._control is None:
-                    self._control = self._make(
-                        retries={"total_max_attempts": CONTROL_PLANE_ATTEMPTS, "mode": "standard"},
-                        connect_timeout=CONNECT_TIMEOUT,
-                        tcp_keepalive=True,
-                    )
+                    self._control = self._make(**_CONTROL)
         return self._control
 
+    def service(self, name: str) -> Any:
+        """A client of another service, in the same region; ``endpoint_url`` is Lambda's alone."""
+        with self._lock:
+            made = self._session_of_its_own().client(
+                name, region_name=self._config.region_name, config=_config(**_CONTROL)
+            )
+            self._services.append(made)
+        return made
+
     def _make(self, **options: Any) -> BotoLambdaClient:
-        if self._session is None:
-            self._session = self._config.make_session()
-        client: BotoLambdaClient = self._session.client(
+        client: BotoLambdaClient = self._session_of_its_own().client(
             "lambda",
             region_name=self._config.region_name,
             endpoint_url=self._config.endpoint_url,
-            config=Config(user_agent_extra=user_agent(), **options),
+            config=_config(**options),
         )
         return client
+
+    def _session_of_its_own(self) -> BotoSession:
+        if self._session is None:
+            self._session = self._config.make_session()
+        return self._session
 
     def close(self) -> None:
         """Close the clients' connections; none is made any more."""
         self._closed = True
         with self._lock:
-            clients = (self._invoke, self._control)
+            clients = (self._invoke, self._control, *self._services)
             self._invoke = self._control = None
+            self._services = []
         for client in clients:
             if client is not None:
                 client.close()

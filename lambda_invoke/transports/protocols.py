@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    Services = Callable[[str], Any]
+    """Makes boto3's client of a service by its name: ``session.client``, or a ``functools.partial`` of it."""
+
 
 class BotoLambdaClient(Protocol):
     """A boto3 Lambda client: ``boto3.client("lambda")``, or anything that behaves like it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lambda_invoke.errors import RequestError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lambda_invoke.core.transport import AsyncTransport, Transport
     from lambda_invoke.transports.aws_config import BuiltClients
     from lambda_invoke.transports.choice import TransportChoice
-    from lambda_invoke.transports.protocols import BotoLambdaClient, BotoSession
+    from lambda_invoke.transports.protocols import BotoLambdaClient, BotoSession, Services
 
 T = TypeVar("T")
 
@@ -38,6 +38,7 @@ class Sender:
         region_name: str | None = None,
         profile_name: str | None = None,
         endpoint_url: str | None = None,
+        services: Services | None = None,
     ) -> None:
         self.max_concurrency = max_concurrency
         self.boto_client = boto_client
@@ -49,6 +50,7 @@ class Sender:
             "profile_name": profile_name,
             "endpoint_url": endpoint_url,
         }
+        self._services = services
         self._built: BuiltClients | None = None
         self._transport = transport
         self._closed = False
@@ -59,6 +61,7 @@ class Sender:
     def start_anew(self) -> None:
         """Also in a forked child: the parent's locks, slots and threads are not ours."""
         self._lock = threading.RLock()
+        self._service_clients: dict[str, Any] = {}
         for also in self.also_after_fork:
             also()
         self._async_transport: AsyncTransport | None = self._given_async
@@ -169,6 +172,32 @@ class Sender:
         if self._built is None:
             raise RequestError("a client over a transport of its own has no control plane")
         return self._asked(self._built.control)
+
+    def service(self, name: str) -> Any:
+        """The boto3 client of another service ("sqs"): the caller's, or of the session that Lambda's is of.
+
+        Raises:
+            RequestError: closed, or nothing says where that service is.
+        """
+        self._check_open()
+        with self._lock:
+            if name not in self._service_clients:
+                self._service_clients[name] = self._open_service(name)
+            return self._service_clients[name]
+
+    def _open_service(self, name: str) -> Any:
+        if self._services is not None:
+            return self._services(name)
+        if self._given_async is None:
+            self.transport()
+        built = self._built
+        if built is None:
+            given = "a boto3 client that was handed over" if self.boto_client is not None else "a transport"
+            raise RequestError(
+                f"{given} does not say where {name} is: give the client services=, which makes boto3's "
+                "client of a service (boto3.client, for one)"
+            )
+        return self._asked(lambda: built.service(name))
 
     def _open(self) -> Transport:
         from lambda_invoke.transports.aws_config import AwsConfig, BuiltClients

@@ -160,6 +160,10 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
+CONTROL_PLANE = DaemonThreads(4)
+"""For what boto3 carries on behalf of asyncio clients, sending aside."""
+
+
 async def in_thread(
     threads: DaemonThreads, function: Callable[[], T], *, start: Callable[[], bool] | None = None
 ) -> T:

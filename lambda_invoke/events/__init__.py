@@ -1,0 +1,1 @@
+"""The asynchronous contract: from a 202 to a known outcome."""
