@@ -86,6 +86,7 @@ from lambda_invoke.transports.drive import Clock
 
 if TYPE_CHECKING:
     from lambda_invoke.aio import AsyncLambdaClient
+    from lambda_invoke.events.config import UNCHANGED, EventConfig
     from lambda_invoke.events.outcome import BatchFailure, EventOutcome, UnreadableRecord
     from lambda_invoke.events.records import read_record, read_records
     from lambda_invoke.fanout.aio_mapping import AsyncMapIterator
@@ -100,6 +101,8 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "BatchFailure": "lambda_invoke.events.outcome",
+    "EventConfig": "lambda_invoke.events.config",
+    "UNCHANGED": "lambda_invoke.events.config",
     "EventOutcome": "lambda_invoke.events.outcome",
     "UnreadableRecord": "lambda_invoke.events.outcome",
     "read_record": "lambda_invoke.events.records",
@@ -120,6 +123,7 @@ _LAZY = {
 
 __all__ = [
     "NO_PAYLOAD",
+    "UNCHANGED",
     "AbandonedError",
     "Accepted",
     "AccessDeniedError",
@@ -142,6 +146,7 @@ __all__ = [
     "DoubleEncodedPayloadWarning",
     "DryRun",
     "DurableExecutionConflictError",
+    "EventConfig",
     "EventDroppedError",
     "EventOutcome",
     "Executed",

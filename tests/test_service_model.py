@@ -20,7 +20,15 @@ def model() -> botocore.model.ServiceModel:
 
 @pytest.mark.parametrize(
     ("method", "operation"),
-    [("invoke", "Invoke"), ("get_function_configuration", "GetFunctionConfiguration")],
+    [
+        ("invoke", "Invoke"),
+        ("get_function_configuration", "GetFunctionConfiguration"),
+        ("get_function_event_invoke_config", "GetFunctionEventInvokeConfig"),
+        ("put_function_event_invoke_config", "PutFunctionEventInvokeConfig"),
+        ("update_function_event_invoke_config", "UpdateFunctionEventInvokeConfig"),
+        ("delete_function_event_invoke_config", "DeleteFunctionEventInvokeConfig"),
+        ("update_function_configuration", "UpdateFunctionConfiguration"),
+    ],
 )
 def test_the_protocol_names_what_the_operation_takes(
     model: botocore.model.ServiceModel, method: str, operation: str
