@@ -30,6 +30,8 @@ SUCCESS = "Success"
 _OK = 200
 _BATCH_NO_REPLY = "the function failed; the records of batches do not say how"
 _BATCH_INFO = "BatchInfo"
+UNHANDLED = "Unhandled"
+"""What Lambda says of every function that failed, since about 2020."""
 _KINDS = {"DDBStream": "dynamodb"}
 _NO_REPLY = "the record does not hold the function's reply: SNS leaves out what is too large for it"
 
@@ -65,7 +67,9 @@ class _Record:
             raise NotAnObjectError("its requestContext does not name functionArn and condition")
         told = document.child("responseContext")
         reply = told or JsonObject({})
-        failure = reply.get("functionError")
+        failure = reply.string("functionError") or None
+        if failure is None and not isinstance(reply.get("functionError"), (str, bool, type(None))):
+            failure = UNHANDLED
         return cls(
             document,
             function,
@@ -75,7 +79,7 @@ class _Record:
             told is not None,
             reply.integer("statusCode"),
             reply.string("executedVersion"),
-            str(failure) if failure else None,
+            failure,
         )
 
     def failure(self, decoding: Decoding, *, without_reply: str = _NO_REPLY) -> FunctionError | None:
@@ -179,7 +183,7 @@ def _batch_failure(carrier: str, record: _Record, name: str, decoding: Decoding)
         first_arrival=timestamp(info.get("approximateArrivalOfFirstRecord")),
         last_arrival=timestamp(info.get("approximateArrivalOfLastRecord")),
         partitions=tuple(
-            (str(each), {str(key): str(text) for key, text in of.items()})
+            (str(each), {key: text for key, text in of.items() if isinstance(text, str)})
             for each, of in partitions.members.items()
             if isinstance(of, dict)
         ),

@@ -136,7 +136,7 @@ def _letter(data: object) -> Letter:
             raise NotAnObjectError(f"it is not UTF-8, at byte {error.start}") from None
     if isinstance(data, str):
         return text_letter(data, "text")
-    raise NotAnObjectError(f"it is a {type(data).__name__}, not text or a mapping")
+    raise NotAnObjectError(f"it is neither text nor a mapping but {type(data).__name__}")
 
 
 def _held(document: JsonObject) -> list[Any] | None:
