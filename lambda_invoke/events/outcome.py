@@ -10,7 +10,7 @@ import attrs
 from lambda_invoke.errors import Executed
 
 if TYPE_CHECKING:
-    from lambda_invoke.errors import LambdaInvokeError
+    from lambda_invoke.errors import FunctionError, LambdaInvokeError
     from lambda_invoke.results import Invocation
 
 T_co = TypeVar("T_co", covariant=True)
@@ -130,7 +130,7 @@ class BatchFailure:
     payload: bytes | None = attrs.field(default=None, repr=False)
     status_code: int | None = None
     executed_version: str | None = None
-    error: LambdaInvokeError | None = None
+    error: FunctionError | None = None
     ended_at: datetime | None = None
 
     @property
