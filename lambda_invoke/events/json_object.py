@@ -129,7 +129,7 @@ class JsonObject:
             start, end = self._spans[name]
             return self._text[start:end]
         try:
-            return json.dumps(self.members[name])
+            return json.dumps(self.members[name], separators=(",", ":"))
         except (TypeError, ValueError, RecursionError) as error:
             raise NotAnObjectError(f"its {name} has no JSON ({type(error).__name__})") from error
 
