@@ -41,6 +41,7 @@ def tests(session: nox.Session) -> None:
     """Run the suite with coverage; arguments after ``--`` go to pytest."""
     session.install("-e", ".[all]", *group("test"))
     session.run("python", "-m", "tests.support.node")  # once: a minute of compiling, where node is there
+    session.run("python", "-m", "tests.support.go_program")  # once: 25 MB, where npm is there
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", *PARALLEL, "--durations=10", *session.posargs)
     session.run("coverage", "combine", "--quiet")
