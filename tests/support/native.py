@@ -16,7 +16,7 @@ from pathlib import Path
 import attrs
 
 SOURCES = Path(__file__).parents[1] / "local" / "runtimes"
-DIRECTORY = Path(os.environ.get("TESTS_NATIVES") or Path(__file__).parents[2] / ".nox" / "natives")
+DIRECTORY = Path(os.environ.get("TESTS_NATIVES") or Path(__file__).parents[2] / ".nox" / "native-functions")
 
 
 @attrs.frozen
