@@ -41,7 +41,6 @@ def tests(session: nox.Session) -> None:
     """Run the suite with coverage; arguments after ``--`` go to pytest."""
     session.install("-e", ".[all]", *group("test"))
     session.run("python", "-m", "tests.support.node")  # once: a minute of compiling, where node is there
-    session.run("python", "-m", "tests.support.go_program")  # once: 25 MB, where npm is there
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", *PARALLEL, "--durations=10", *session.posargs)
     session.run("coverage", "combine", "--quiet")
@@ -119,8 +118,9 @@ def recordings(session: nox.Session) -> None:
 def natives(session: nox.Session) -> None:
     """Test functions in Go and Rust: the first time it builds them, for minutes, where go and cargo are."""
     session.install("-e", ".[all]", *group("test"))
+    session.run("python", "-m", "tests.support.go_program")
     session.run("python", "-m", "tests.support.native")
-    session.run("pytest", "-rs", "tests/local/test_natives.py", *session.posargs)
+    session.run("pytest", "-rs", "tests/local/test_go.py", "tests/local/test_natives.py", *session.posargs)
 
 
 @nox.session

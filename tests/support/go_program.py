@@ -3,11 +3,13 @@
 Tests cannot count on Go's module proxy, but npm's registry has Go already compiled: the package
 ``cdk-ecr-deployment`` (AWS's cdklabs) carries its function's ``bootstrap``, linked with
 ``aws-lambda-go`` v1.55.1. ``python -m tests.support.go_program`` fetches it (25 MB, nothing is compiled and
-none of its dependencies is installed); ``nox -s tests`` does so once.
+none of its dependencies is installed); ``nox -s natives`` does so once. It is run only if it is the program
+that was looked at when these tests were written.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import shutil
@@ -17,6 +19,8 @@ import tarfile
 from pathlib import Path
 
 VERSION = "4.2.65"
+SHA_256 = "c397d81fdbb5e04522cc5697a40f6f027a01b2499e784b808a7a729c8c7b4acd"
+"""Of the program."""
 LIBRARY = "github.com/aws/aws-lambda-go@v1.55.1"
 DIRECTORY = Path(
     os.environ.get("TESTS_GO_PROGRAM") or Path(__file__).parents[2] / ".nox" / f"cdk-ecr-deployment-{VERSION}"
@@ -33,7 +37,7 @@ def missing() -> str | None:
         return None
     if _LOG.exists():
         return f"cdk-ecr-deployment could not be fetched: {_LOG} has npm's words"
-    return "cdk-ecr-deployment was not fetched: nox -s tests does so, or python -m tests.support.go_program"
+    return "cdk-ecr-deployment was not fetched: nox -s natives does so, or python -m tests.support.go_program"
 
 
 def fetch() -> None:
@@ -62,6 +66,11 @@ def _unpack(archive: Path) -> None:
             return
         with member, part.open("wb") as file:
             shutil.copyfileobj(member, file)
+    with part.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != SHA_256:
+        part.unlink()
+        raise SystemExit(f"{archive.name} holds another program than expected (SHA-256 {digest})")
     part.chmod(0o755)
     part.rename(PROGRAM)
     archive.unlink()
