@@ -197,6 +197,13 @@ def test_no_function_error_is_no_failure(function_error: str) -> None:
     assert outcome_of(record_text(context=context)).ok
 
 
+def test_a_function_error_of_another_kind_is_a_failure_all_the_same() -> None:
+    """It is told by being there, not by what it says."""
+    found = outcome_of(failure_text(HANDLER_RAISED).replace('"Unhandled"', "7"))
+    assert isinstance(found.error, li.HandlerError)
+    assert found.error.function_error == "Unhandled"
+
+
 def test_a_record_that_lost_its_payloads_says_so() -> None:
     """SNS takes 256 KB, and gets the record without payloads: what is left is not taken for a result."""
     success = outcome_of(record_text(request=None, response=None))
@@ -247,6 +254,7 @@ def test_age_is_counted_from_the_end() -> None:
         ("[" * 200_000, "nested too deeply", "[" * 200_000),
         ('{"requestContext": {"requestId": "r", "stage": "prod"}}', "requestContext", None),
         (record_text().replace('"condition"', '"status"'), "requestContext", None),
+        (record_text().replace(f'"{ARN}:prod"', "7"), "does not name functionArn", None),
         (sqs_message("hello"), "not JSON.*DeadLetterQueueSourceArn", "hello"),
         (sqs_message('{"order": 7}'), "requestContext.*DeadLetterQueueSourceArn", '{"order": 7}'),
         (notification("hello"), "not JSON", "hello"),
