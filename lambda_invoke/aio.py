@@ -467,6 +467,7 @@ class AsyncLambdaClient(AsyncOnceMethods, ClientBase):
         A boto3 client that was handed over stays open: it is its owner's.
         """
         await self._sender.aclose()
+        self._once_layers.clear()
 
     async def __aenter__(self) -> Self:
         return self

@@ -566,6 +566,7 @@ class LambdaClient(OnceMethods, ClientBase):
         A boto3 client that was handed over stays open: it is its owner's.
         """
         self._sender.close()
+        self._once_layers.clear()
 
     def __enter__(self) -> Self:
         return self

@@ -89,16 +89,18 @@ def open_store(store: Any, scope: str, service: Callable[[str], Any], layers: di
     from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
 
     from lambda_invoke.once.dynamodb import DynamoDBStore
-    from lambda_invoke.once.sqlite import SqlitePersistenceLayer, SqliteStore, make_directory
+    from lambda_invoke.once.sqlite import SqlitePersistenceLayer, SqliteStore, checked_path, make_directory
     from lambda_invoke.once.store import Store
 
     layer = store
     if store is None:
-        path = default_path(os.environ)
-        make_directory(path.parent)
-        layer = SqlitePersistenceLayer(path)
-    elif isinstance(store, str | os.PathLike):
-        layer = SqlitePersistenceLayer(store)
+        store = default_path(os.environ)
+        make_directory(store.parent)
+    if isinstance(store, str | os.PathLike):
+        path = checked_path(store)
+        layer = layers.get(path)
+        if layer is None:
+            layer = layers[path] = SqlitePersistenceLayer(path)
     elif isinstance(store, DynamoDBTable):
         client = service("dynamodb")
         layer = layers.get(store)

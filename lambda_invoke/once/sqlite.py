@@ -17,7 +17,7 @@ from aws_lambda_powertools.utilities.idempotency.persistence.base import BasePer
 from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import STATUS_CONSTANTS, DataRecord
 
 from lambda_invoke.errors import IdempotencyStoreError, RequestError
-from lambda_invoke.once.sqlite_file import connect
+from lambda_invoke.once.sqlite_pool import Connections
 from lambda_invoke.once.store import Lock, Store
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class SqlitePersistenceLayer(BasePersistenceLayer):
     """Idempotency records in one SQLite file: for ``once``, and for handlers with ``@idempotent``.
 
     Safe to share between threads and processes of one machine (not over a network file system), and
-    after a fork: each operation has a connection of its own. What was written survives ``kill -9`` and a
+    after a fork. What was written survives ``kill -9`` and a
     power cut. Expired records are deleted as others are put. The file is made when first used, private
     to its owner (0600), as it holds results.
 
@@ -89,7 +89,7 @@ class SqlitePersistenceLayer(BasePersistenceLayer):
     def __init__(self, path: str | os.PathLike[str], *, busy_timeout: float = 30.0) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.path = checked_path(path)
-        self.busy_timeout = busy_timeout
+        self._connections = Connections(self.path, busy_timeout)
 
     def __repr__(self) -> str:
         return f"SqlitePersistenceLayer({self.path!r})"
@@ -156,13 +156,13 @@ class SqlitePersistenceLayer(BasePersistenceLayer):
     def _run(self, work: Callable[[sqlite3.Connection], T], *, write: bool = False) -> T:
         """Do something in a transaction; a write waits for the others' before it looks."""
         try:
-            with contextlib.closing(connect(self.path, self.busy_timeout)) as connection:
+            with self._connections.one() as connection:
                 connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
                 try:
                     done = work(connection)
                     connection.execute("COMMIT")
                 except BaseException:
-                    with contextlib.suppress(sqlite3.Error):  # closing it rolls back as well
+                    with contextlib.suppress(sqlite3.Error):  # it is closed, which rolls back as well
                         connection.execute("ROLLBACK")
                     raise
                 return done

@@ -38,7 +38,7 @@ def connect(path: str, busy_timeout: float) -> sqlite3.Connection:
     """
     _create(path)
     until = time.monotonic() + busy_timeout
-    connection = sqlite3.connect(path, timeout=busy_timeout, isolation_level=None)
+    connection = sqlite3.connect(path, timeout=busy_timeout, isolation_level=None, check_same_thread=False)
     try:
         while True:
             try:
