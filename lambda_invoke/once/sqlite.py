@@ -9,15 +9,23 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from aws_lambda_powertools.utilities.idempotency.exceptions import (
-    IdempotencyItemAlreadyExistsError,
-    IdempotencyItemNotFoundError,
-)
-from aws_lambda_powertools.utilities.idempotency.persistence.base import BasePersistenceLayer
-from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import STATUS_CONSTANTS, DataRecord
-
 from lambda_invoke.errors import IdempotencyStoreError, RequestError
+from lambda_invoke.once.places import MISSING
 from lambda_invoke.once.sqlite_pool import Connections
+
+try:
+    from aws_lambda_powertools.utilities.idempotency.exceptions import (
+        IdempotencyItemAlreadyExistsError,
+        IdempotencyItemNotFoundError,
+    )
+    from aws_lambda_powertools.utilities.idempotency.persistence.base import BasePersistenceLayer
+    from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import (
+        STATUS_CONSTANTS,
+        DataRecord,
+    )
+except ImportError as error:
+    raise ImportError(MISSING) from error
+
 from lambda_invoke.once.store import Lock, Store
 
 if TYPE_CHECKING:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import sqlite3
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lambda_invoke.errors import IdempotencyStoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 APPLICATION_ID = 0x4C_69_4F_6E  # "LiOn", at offset 68 of the file
 FORMAT = 1
@@ -98,14 +103,22 @@ def _unusable(path: str, error: OSError) -> IdempotencyStoreError:
 
 
 def _identify(connection: sqlite3.Connection, path: str) -> None:
-    if _is_ours(connection, path):
+    with _transaction(connection, "BEGIN"):  # one moment of the file, which others may be making
+        ours = _is_ours(connection, path)
+    if ours:
         return
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with _transaction(connection, "BEGIN IMMEDIATE"):
         if not _is_ours(connection, path):  # nobody else has made them meanwhile
             for statement in _TABLES:
                 connection.execute(statement)
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
+    connection.execute(begin)
+    try:
+        yield
         connection.execute("COMMIT")
     except BaseException:
         connection.rollback()

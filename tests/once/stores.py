@@ -14,12 +14,13 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
     IdempotencyItemNotFoundError,
 )
 from aws_lambda_powertools.utilities.idempotency.persistence.base import BasePersistenceLayer
-from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
 
 from lambda_invoke import DynamoDBTable
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
 
     from tests.support.moto import Moto
 
@@ -48,7 +49,8 @@ class MemoryLayer(BasePersistenceLayer):
                 until = there.in_progress_expiry_timestamp
                 if there.status != "INPROGRESS" or until is None or until >= int(time.time() * 1000):
                     raise IdempotencyItemAlreadyExistsError
-            self.records[data_record.idempotency_key] = copy.copy(data_record)
+            self.records[data_record.idempotency_key] = there = copy.copy(data_record)
+            there.response_data = ""  # as Powertools' own layers: data comes with the result
 
     def _update_record(self, data_record: DataRecord) -> None:
         with self.lock:
