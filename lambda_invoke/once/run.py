@@ -213,8 +213,8 @@ def _store(job: Job, store: Store, lock: Lock, envelope: Envelope, wall: Callabl
     try:
         kept = yield Do(partial(store.finish, lock, envelope, expires=expires))
         why = None if kept else "its lock had expired, so that another call may have run the function as well"
-    except IdempotencyStoreError as error:
-        why = error.message
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not take the result with it
+        why = error.message if isinstance(error, LambdaInvokeError) else repr(error)
         marker = attrs.evolve(envelope, kind=kinds.UNSTORED, payload=None, why=why)
         marked = yield from _attempt(partial(store.finish, lock, marker, expires=expires))
         why += (

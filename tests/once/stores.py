@@ -33,6 +33,8 @@ class MemoryLayer(BasePersistenceLayer):
         self.records: dict[str, DataRecord] = {}
         self.lock = threading.Lock()
         self.fails: Exception | None = None
+        self.broken: list[Exception] = []
+        """Raised by updates; shared with the copies of the layer that are made meanwhile."""
 
     def _get_record(self, idempotency_key: str) -> DataRecord:
         with self.lock:
@@ -53,6 +55,8 @@ class MemoryLayer(BasePersistenceLayer):
             there.response_data = ""  # as Powertools' own layers: data comes with the result
 
     def _update_record(self, data_record: DataRecord) -> None:
+        for error in self.broken:
+            raise error
         with self.lock:
             self.records[data_record.idempotency_key] = copy.copy(data_record)
 

@@ -226,3 +226,26 @@ def test_a_store_that_cannot_be_reached_says_so(fake: FakeLambda) -> None:
     assert e.value.executed is Executed.NO
     assert e.value.__cause__ is layer.fails
     assert fake.requests == 0
+
+
+@pytest.mark.filterwarnings("error::lambda_invoke.IdempotencyWarning")
+def test_a_store_that_fails_afterwards_takes_no_result_with_it(
+    fake: FakeLambda, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not even where warnings are errors: the result is returned, the log says what happened, not the key."""
+    layer = MemoryLayer()
+
+    def doubles_and_breaks(event: Any) -> Any:
+        layer.broken.append(OSError("the network is down"))
+        return {"twice": 4}
+
+    fake.on("double").runs(doubles_and_breaks)
+    with fake.client() as client:
+        result = client.once("double", {"n": 2}, key=KEY, store=layer)
+        assert result.value == {"twice": 4}
+        assert not result.stored
+        assert "its result is not stored" in caplog.text
+        assert KEY not in caplog.text
+        with pytest.raises(li.KeyInProgressError):
+            client.once("double", {"n": 2}, key=KEY, store=layer, concurrent="raise")
+    assert fake.executions() == 1
