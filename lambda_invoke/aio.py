@@ -16,6 +16,7 @@ from lambda_invoke.errors import AccessDeniedError, FunctionError, RequestError
 from lambda_invoke.function import AsyncLambdaFunction
 from lambda_invoke.methods.aio_event_config import AsyncEventConfigMethods
 from lambda_invoke.methods.listing import listed
+from lambda_invoke.methods.once import AsyncOnceMethods
 from lambda_invoke.transports.drive import Clock, drive_async
 from lambda_invoke.transports.sender import Sender
 from lambda_invoke.transports.threads import CONTROL_PLANE, in_thread, was_unsent
@@ -43,7 +44,7 @@ Req = TypeVar("Req")
 Res = TypeVar("Res")
 
 
-class AsyncLambdaClient(AsyncEventConfigMethods, ClientBase):
+class AsyncLambdaClient(AsyncEventConfigMethods, AsyncOnceMethods, ClientBase):
     """Invokes Lambda functions on asyncio: what :class:`LambdaClient` has, awaited.
 
     Made with the same arguments, which mean the same. A client that builds its own boto3 client
@@ -464,6 +465,7 @@ class AsyncLambdaClient(AsyncEventConfigMethods, ClientBase):
         A boto3 client that was handed over stays open: it is its owner's.
         """
         await self._sender.aclose()
+        self._once_layers.clear()
 
     async def __aenter__(self) -> Self:
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lambda_invoke.core.calls import NO_TERMS, UNENFORCEABLE_TIMEOUT, Caller, OnAttempt, Options, Terms
 from lambda_invoke.core.codec import Limits
@@ -103,6 +103,7 @@ class ClientBase:
             raise RequestError(UNENFORCEABLE_TIMEOUT)
         self._sender = sender
         self._clock = clock
+        self._once_layers: dict[Any, Any] = {}
         budget = RetryBudget()
         limiter = Limiter(sender.slots)
         sender.also_after_fork += [budget.renew_lock, limiter.renew]

@@ -14,6 +14,7 @@ from lambda_invoke.core.target import parse_target
 from lambda_invoke.errors import AccessDeniedError, FunctionError, RequestError
 from lambda_invoke.function import LambdaFunction
 from lambda_invoke.methods.event_config import EventConfigMethods
+from lambda_invoke.methods.once import OnceMethods
 from lambda_invoke.transports.drive import Clock, drive
 from lambda_invoke.transports.sender import Sender
 
@@ -39,7 +40,7 @@ Req = TypeVar("Req")
 Res = TypeVar("Res")
 
 
-class LambdaClient(EventConfigMethods, ClientBase):
+class LambdaClient(EventConfigMethods, OnceMethods, ClientBase):
     """Invokes Lambda functions, blocking. Safe to share between threads; safe after a fork.
 
     Give it a boto3 client (``boto_client``: a Stubber's, an instrumented one) and that client is
@@ -566,6 +567,7 @@ class LambdaClient(EventConfigMethods, ClientBase):
         A boto3 client that was handed over stays open: it is its owner's.
         """
         self._sender.close()
+        self._once_layers.clear()
 
     def __enter__(self) -> Self:
         return self

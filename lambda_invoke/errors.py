@@ -43,6 +43,12 @@ declares the call idempotent.
     ├── PayloadDecodingError                YES      it ran; the reply is not what was asked for
     ├── DeadlineExceededError               as of the last attempt
     ├── JournalError                        NO       a fan-out's journal cannot be written any more
+    ├── IdempotencyError                    NO       ``once`` sent nothing, because of its key
+    │   ├── KeyInProgressError                       another call holds the key: .locked_until
+    │   │   └── KeyOutcomeUnknownError      UNKNOWN  and nobody knows whether its function ran
+    │   ├── KeyConflictError                         the key was used with another payload
+    │   ├── ResultNotStoredError            YES      it ran before; its result could not be stored
+    │   └── IdempotencyStoreError                    the store of keys cannot be read or written
     └── FanOutError                         as of its failures: raise_for_failures()
 
     KeyboardInterrupt
@@ -57,6 +63,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from lambda_invoke.fanout.report import FanOutReport
     from lambda_invoke.results import Attempt, LogTail, RemoteError, StackFrame
@@ -120,9 +127,13 @@ class LambdaInvokeError(_Whole, Exception):
     ``function`` is the target as the caller named it, ``request_id`` the service's id of the last
     attempt or None, ``executed`` whether the function ran, ``attempts`` the history (a tuple of
     :class:`~lambda_invoke.Attempt`). Pickles and copies whole.
+
+    ``locked_until`` is set by ``once`` where a key stays locked because nobody knows whether its
+    function ran, and in the errors of those that find it locked: a time with its zone.
     """
 
     default_executed: ClassVar[Executed] = Executed.NO
+    locked_until: datetime | None = None
 
     def __init__(
         self,
@@ -450,6 +461,64 @@ class JournalError(LambdaInvokeError):
     """
 
 
+class IdempotencyError(LambdaInvokeError):
+    """``once`` did not send the call, because of what is stored under its key, or of the store.
+
+    Messages name the key by its hash (``record``, as the store has it): business keys may be
+    personal data.
+    """
+
+    def __init__(self, message: str = "", *, record: str | None = None, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.record = record
+
+
+class KeyInProgressError(IdempotencyError):
+    """Another call with this key is under way. Call again later: it gives that call's result.
+
+    ``locked_until`` is when the key is free at the latest, ``since`` when it was taken and ``owner``
+    by whom (``host:pid``); the latter two are None where the store does not tell.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        since: datetime | None = None,
+        owner: str | None = None,
+        locked_until: datetime | None = None,
+        **facts: Any,
+    ) -> None:
+        super().__init__(message, **facts)
+        self.since = since
+        self.owner = owner
+        self.locked_until = locked_until
+
+
+class KeyOutcomeUnknownError(KeyInProgressError):
+    """An earlier call with this key was sent, and nobody knows whether its function ran.
+
+    The key stays locked until ``locked_until``; who knows better may release it before
+    (``release_key``).
+    """
+
+    default_executed = Executed.UNKNOWN
+
+
+class KeyConflictError(IdempotencyError):
+    """The key was used before with another payload; nothing was sent."""
+
+
+class ResultNotStoredError(IdempotencyError):
+    """The function ran for this key before, and its result could not be stored; it is not run again."""
+
+    default_executed = Executed.YES
+
+
+class IdempotencyStoreError(IdempotencyError):
+    """The store of keys cannot be read or written: a locked, damaged or read-only file, a table."""
+
+
 class FanOutError(LambdaInvokeError):
     """Some items of a fan-out failed; ``report`` has them all. ``executed``: the worst of them."""
 
@@ -476,3 +545,7 @@ class DoubleEncodedPayloadWarning(LambdaInvokeWarning):
 
 class ConcurrencyLimitedWarning(LambdaInvokeWarning):
     """A handed-over client's connection pool is smaller than the concurrency asked for."""
+
+
+class IdempotencyWarning(LambdaInvokeWarning):
+    """A function ran in ``once``, and its result could not be stored under its key."""

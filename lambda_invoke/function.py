@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 import attrs
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from lambda_invoke.fanout.mapping import MapIterator
     from lambda_invoke.fanout.progress import ProgressCallback
     from lambda_invoke.fanout.report import FanOutReport, Keep
+    from lambda_invoke.once.places import KeyStore
+    from lambda_invoke.once.results import OnceResult
     from lambda_invoke.results import Accepted, DryRun, Invocation
 
 Req = TypeVar("Req")
@@ -279,6 +281,40 @@ class LambdaFunction(_Handle[Req, Res, "LambdaClient"]):
         )
         return self._client._drive(call)
 
+    def once(
+        self,
+        key: str,
+        payload: Req = NO_PAYLOAD,  # type: ignore[assignment]
+        *,
+        store: KeyStore | None = None,
+        ttl: float = 3600.0,
+        lock_seconds: float | None = None,
+        concurrent: Literal["wait", "raise"] = "wait",
+        on_error: Literal["release", "keep"] = "release",
+        key_in: str | None = None,
+        key_as: Literal["durable_execution_name"] | None = None,
+        key_prefix: str | None = None,
+        timeout: float | None = None,
+        deadline: float | None = None,
+        idempotent: bool | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> OnceResult[Res]:
+        """Run it once for a business key; as :meth:`LambdaClient.once`."""
+        from lambda_invoke.methods.once import run_once
+        from lambda_invoke.once.prepare import Settings
+
+        return run_once(
+            self._client,
+            self._target.function,
+            payload,
+            qualifier=self._target.qualifier,
+            options=self._with(None, None, None, None, idempotent),
+            terms=self._nearer(retry, timeout, deadline),
+            settings=Settings(
+                key, store, ttl, lock_seconds, concurrent, on_error, key_in, key_as, key_prefix
+            ),
+        )
+
     def dry_run(
         self,
         payload: Req = NO_PAYLOAD,  # type: ignore[assignment]
@@ -467,6 +503,40 @@ class AsyncLambdaFunction(_Handle[Req, Res, "AsyncLambdaClient"]):
             terms=self._nearer(retry, timeout, deadline),
         )
         return await self._client._drive(call)
+
+    async def once(
+        self,
+        key: str,
+        payload: Req = NO_PAYLOAD,  # type: ignore[assignment]
+        *,
+        store: KeyStore | None = None,
+        ttl: float = 3600.0,
+        lock_seconds: float | None = None,
+        concurrent: Literal["wait", "raise"] = "wait",
+        on_error: Literal["release", "keep"] = "release",
+        key_in: str | None = None,
+        key_as: Literal["durable_execution_name"] | None = None,
+        key_prefix: str | None = None,
+        timeout: float | None = None,
+        deadline: float | None = None,
+        idempotent: bool | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> OnceResult[Res]:
+        """Run it once for a business key; as :meth:`AsyncLambdaClient.once`."""
+        from lambda_invoke.methods.once import run_once_async
+        from lambda_invoke.once.prepare import Settings
+
+        return await run_once_async(
+            self._client,
+            self._target.function,
+            payload,
+            qualifier=self._target.qualifier,
+            options=self._with(None, None, None, None, idempotent),
+            terms=self._nearer(retry, timeout, deadline),
+            settings=Settings(
+                key, store, ttl, lock_seconds, concurrent, on_error, key_in, key_as, key_prefix
+            ),
+        )
 
     async def dry_run(
         self,

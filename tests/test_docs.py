@@ -27,6 +27,7 @@ PAGES = [
         "docs/asyncio.md",
         "docs/fanout.md",
         "docs/events.md",
+        "docs/once.md",
     ),
     *("docs/local.md", "docs/testing.md", "docs/cli.md", "docs/typing.md"),
     *("docs/contract-synchronous.md", "docs/contract-event.md", "docs/contract-mapping.md"),

@@ -43,6 +43,8 @@ EXECUTED = {
     li.EventDroppedError: li.Executed.UNKNOWN,
     li.FunctionError: li.Executed.YES,
     li.PayloadDecodingError: li.Executed.YES,
+    li.KeyOutcomeUnknownError: li.Executed.UNKNOWN,
+    li.ResultNotStoredError: li.Executed.YES,
 }
 
 CLASSES = sorted(

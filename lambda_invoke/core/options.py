@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lambda_invoke.errors import FunctionError
     from lambda_invoke.fanout.journaled import Journal
     from lambda_invoke.fanout.progress import Progress
+    from lambda_invoke.once.places import KeyStore
 
 
 class Stop(Protocol):
@@ -78,3 +79,16 @@ class FanOutOptions(JobOptions, total=False):
     keep: Literal["all", "failures"]
     tolerate: float | None
     first_successes: int | None
+
+
+class OnceOptions(InvokeOptions, total=False):
+    """Of ``once``."""
+
+    store: KeyStore | None
+    ttl: float
+    lock_seconds: float | None
+    concurrent: Literal["wait", "raise"]
+    on_error: Literal["release", "keep"]
+    key_in: str | None
+    key_as: Literal["durable_execution_name"] | None
+    key_prefix: str | None

@@ -28,6 +28,7 @@ _OWN_FOLDERS = (
     f"{Path(boto3.__file__ or '').parent}{os.sep}",
     f"{Path(__file__).parent}{os.sep}",
 )
+_POWERTOOLS_USER_AGENT = os.path.join("aws_lambda_powertools", "shared", "user_agent.py")  # noqa: PTH118
 _PATCHED = (
     (BaseClient, "_make_api_call"),
     (Endpoint, "prepare_request"),
@@ -73,7 +74,7 @@ class Interceptors:
 
 def _foreign_handler(client: Any) -> str | None:
     for handler in _handlers(client):
-        if not hasattr(handler, "enabled") and not _is_botocores(handler):
+        if not (hasattr(handler, "enabled") or _is_botocores(handler) or _names_powertools(handler)):
             return f"the handler {_name(handler)} is registered"
     return None
 
@@ -111,6 +112,14 @@ def _is_botocores(function: Any) -> bool:
         module = sys.modules.get(kind.__module__)
         return (getattr(module, "__file__", None) or "").startswith(_OWN_FOLDERS)
     return function.__code__.co_filename.startswith(_OWN_FOLDERS)
+
+
+def _names_powertools(handler: Any) -> bool:
+    """Whether it is what AWS Powertools, once imported, registers in every session.
+
+    It appends Powertools' version to the User-Agent and does nothing else; that is all that is bypassed.
+    """
+    return type(handler) is FunctionType and handler.__code__.co_filename.endswith(_POWERTOOLS_USER_AGENT)
 
 
 def _name(handler: Any) -> str:

@@ -423,6 +423,22 @@ def test_that_moto_is_active_without_the_clients_handler(monkeypatch: pytest.Mon
     boto_client.close()
 
 
+POWERTOOLS = """
+import sys
+import aws_lambda_powertools
+from lambda_invoke import LambdaClient
+
+with LambdaClient(endpoint_url=sys.argv[1]) as client:
+    print(client.transport.asyncio, client.fan_out("f", [1, 2]).values())
+"""
+
+
+def test_the_user_agent_of_powertools_is_no_interceptor() -> None:
+    """What its import registers in every session only adds to the User-Agent: items still go direct."""
+    with ScriptedServer() as server:
+        assert run(POWERTOOLS, server.url).splitlines() == ["direct [1, 2]"]
+
+
 def test_what_a_client_of_botocores_own_has_is_no_interceptor() -> None:
     """The dozens of handlers that botocore registers are its own: there is no reason against direct."""
     boto_client = session().client("lambda")

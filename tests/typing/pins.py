@@ -24,6 +24,7 @@ from lambda_invoke import (
     LambdaClient,
     LambdaFunction,
     MapIterator,
+    OnceResult,
     Outcome,
     RetryPolicy,
 )
@@ -44,6 +45,11 @@ class Row(TypedDict):
 
 
 def pins(client: LambdaClient) -> None:
+    assert_type(client.once("f", {"a": 1}, key="k"), OnceResult[Any])
+    assert_type(client.once("f", key="k", payload={"a": 1}, response=Report, ttl=600), OnceResult[Report])
+    assert_type(client.once("f", key="k", response=Report | None).value, Report | None)
+    assert_type(client.function("f", response=Report).once("k", store="keys.sqlite3"), OnceResult[Report])
+    assert_type(client.function("f", response=Report).once("k").invocation, Invocation[Report])
     assert_type(client.invoke("f"), Invocation[Any])
     assert_type(client.invoke("f", {"a": 1}, response=Report), Invocation[Report])
     assert_type(client.invoke("f", response=Report).value, Report)
@@ -86,6 +92,9 @@ def pins(client: LambdaClient) -> None:
 
 
 async def async_pins(client: AsyncLambdaClient) -> None:
+    assert_type(await client.once("f", {"a": 1}, key="k"), OnceResult[Any])
+    assert_type(await client.once("f", key="k", response=Report), OnceResult[Report])
+    assert_type(await client.function("f", response=Report).once("k"), OnceResult[Report])
     assert_type(await client.invoke("f"), Invocation[Any])
     assert_type(await client.invoke("f", {"a": 1}, response=Report), Invocation[Report])
     assert_type((await client.invoke("f", response=Report | None)).value, Report | None)
