@@ -26,6 +26,8 @@ from lambda_invoke.core.transport import (
 from lambda_invoke.errors import (
     AbandonedError,
     AccessDeniedError,
+    BatchError,
+    BatchItemError,
     ConcurrencyLimitedWarning,
     ConnectError,
     ConnectionLostError,
@@ -94,19 +96,34 @@ if TYPE_CHECKING:
     from lambda_invoke.fanout.report import CompletionReason, FanOutReport
     from lambda_invoke.fanout.tally import MemoryUse
     from lambda_invoke.fanout.timeline import TimelineBucket
+    from lambda_invoke.sources.dynamodb import DynamoDBChange, DynamoDBSource
+    from lambda_invoke.sources.kinesis import KinesisRecord, KinesisSource
+    from lambda_invoke.sources.mapping import EventSourceMapping
+    from lambda_invoke.sources.report import BatchRecord, BatchReport, Delivery
+    from lambda_invoke.sources.sqs import SqsMessage, SqsSource
 
 _LAZY = {
     "AsyncLambdaClient": "lambda_invoke.aio",
     "AsyncMapIterator": "lambda_invoke.fanout.aio_mapping",
+    "BatchRecord": "lambda_invoke.sources.report",
+    "BatchReport": "lambda_invoke.sources.report",
     "CompletionReason": "lambda_invoke.fanout.report",
     "CostEstimate": "lambda_invoke.fanout.cost",
+    "Delivery": "lambda_invoke.sources.report",
+    "DynamoDBChange": "lambda_invoke.sources.dynamodb",
+    "DynamoDBSource": "lambda_invoke.sources.dynamodb",
+    "EventSourceMapping": "lambda_invoke.sources.mapping",
     "FanOutReport": "lambda_invoke.fanout.report",
     "Journal": "lambda_invoke.fanout.journaled",
+    "KinesisRecord": "lambda_invoke.sources.kinesis",
+    "KinesisSource": "lambda_invoke.sources.kinesis",
     "MapIterator": "lambda_invoke.fanout.mapping",
     "MemoryUse": "lambda_invoke.fanout.tally",
     "Prices": "lambda_invoke.fanout.cost",
     "Progress": "lambda_invoke.fanout.progress",
     "Quantiles": "lambda_invoke.fanout.quantiles",
+    "SqsMessage": "lambda_invoke.sources.sqs",
+    "SqsSource": "lambda_invoke.sources.sqs",
     "TimelineBucket": "lambda_invoke.fanout.timeline",
 }
 
@@ -122,6 +139,10 @@ __all__ = [
     "AsyncMapIterator",
     "AsyncTransport",
     "Attempt",
+    "BatchError",
+    "BatchItemError",
+    "BatchRecord",
+    "BatchReport",
     "Clock",
     "CompletionReason",
     "ConcurrencyLimitedWarning",
@@ -130,9 +151,13 @@ __all__ = [
     "CostEstimate",
     "CredentialsError",
     "DeadlineExceededError",
+    "Delivery",
     "DoubleEncodedPayloadWarning",
     "DryRun",
     "DurableExecutionConflictError",
+    "DynamoDBChange",
+    "DynamoDBSource",
+    "EventSourceMapping",
     "Executed",
     "Failure",
     "FailureKind",
@@ -158,6 +183,8 @@ __all__ = [
     "InvocationType",
     "Journal",
     "JournalError",
+    "KinesisRecord",
+    "KinesisSource",
     "LambdaClient",
     "LambdaFunction",
     "LambdaInvokeError",
@@ -189,6 +216,8 @@ __all__ = [
     "RetryPolicy",
     "ServiceError",
     "ServiceFaultError",
+    "SqsMessage",
+    "SqsSource",
     "StackFrame",
     "ThrottledError",
     "TimelineBucket",

@@ -36,27 +36,27 @@ def function_pages(
 ) -> Iterator[list[FunctionConfiguration]]:
     """The functions of the account and region; a page is fetched when it is asked for."""
     arguments = {"FunctionVersion": "ALL"} if all_versions else {}
-    for page in _pages(client, "list_functions", "Functions", None, **arguments):
+    for page in pages(client, "list_functions", "Functions", None, **arguments):
         yield [configuration_of(function) for function in page]
 
 
 def version_pages(client: BotoLambdaClient, target: Target) -> Iterator[list[FunctionConfiguration]]:
     """A function's versions, ``$LATEST`` included."""
     named = {"FunctionName": target.function}
-    for page in _pages(client, "list_versions_by_function", "Versions", target, **named):
+    for page in pages(client, "list_versions_by_function", "Versions", target, **named):
         yield [configuration_of(version) for version in page]
 
 
 def alias_pages(client: BotoLambdaClient, target: Target) -> Iterator[list[Alias]]:
     """A function's aliases."""
-    for page in _pages(client, "list_aliases", "Aliases", target, FunctionName=target.function):
+    for page in pages(client, "list_aliases", "Aliases", target, FunctionName=target.function):
         yield [alias_of(alias) for alias in page]
 
 
 def get_configuration(client: BotoLambdaClient, target: Target) -> FunctionConfiguration:
     """A function's configuration, of the qualifier if there is one."""
     qualifier: dict[str, Any] = {} if target.qualifier is None else {"Qualifier": target.qualifier}
-    with _errors(target):
+    with in_our_terms(target):
         answer = client.get_function_configuration(FunctionName=target.function, **qualifier)
     return configuration_of(answer)
 
@@ -153,20 +153,21 @@ def alias_of(answer: Mapping[str, Any]) -> Alias:
     )
 
 
-def _pages(
+def pages(
     client: BotoLambdaClient, operation: str, member: str, target: Target | None, **arguments: Any
 ) -> Iterator[list[Mapping[str, Any]]]:
-    pages = iter(client.get_paginator(operation).paginate(**arguments))
+    """The lists that an operation answers with, page by page; errors in the library's terms."""
+    answers = iter(client.get_paginator(operation).paginate(**arguments))
     while True:
-        with _errors(target):
-            page = next(pages, None)
+        with in_our_terms(target):
+            page = next(answers, None)
         if page is None:
             return
         yield page.get(member) or []
 
 
 @contextlib.contextmanager
-def _errors(target: Target | None) -> Iterator[None]:
+def in_our_terms(target: Target | None) -> Iterator[None]:
     """Say botocore's errors in the library's terms. Reading runs nothing: ``executed`` is NO."""
     function = None if target is None else target.display
     try:
