@@ -26,6 +26,7 @@ PAGES = [
         "docs/retries.md",
         "docs/asyncio.md",
         "docs/fanout.md",
+        "docs/batches.md",
     ),
     *("docs/local.md", "docs/testing.md", "docs/cli.md", "docs/typing.md"),
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,7 +9,6 @@ from lambda_invoke.base import ClientBase, terms_of
 from lambda_invoke.core.calls import Options
 from lambda_invoke.core.target import parse_target
 from lambda_invoke.errors import LambdaInvokeError
-from lambda_invoke.transports.threads import CONTROL_PLANE, in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -177,6 +175,7 @@ class AsyncSourceMethods(ClientBase):
     async def get_event_source_mapping(self, uuid: str) -> EventSourceMapping:
         """One event source mapping; as :meth:`LambdaClient.get_event_source_mapping`."""
         from lambda_invoke.sources.mapping import get_mapping
+        from lambda_invoke.transports.threads import CONTROL_PLANE, in_thread
 
         return await in_thread(CONTROL_PLANE, lambda: get_mapping(self._sender.control(), uuid))
 
@@ -213,6 +212,8 @@ class AsyncSourceMethods(ClientBase):
         return await self._deliver(batch)
 
     async def _deliver(self, batch: Batch) -> BatchReport:
+        import asyncio
+
         from lambda_invoke.sources.batch import told
         from lambda_invoke.sources.plan import Wait
 

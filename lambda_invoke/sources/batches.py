@@ -35,9 +35,10 @@ class Encoder:
         self._records = records
         self._limit = limit_bytes
         self._first = [encode_json(record.event, what=f"record {record.index}") for record in records]
+        # a message's receive count may have more digits when it is delivered again
+        growth = 0 if most == 1 or source.is_stream else len(str(most))
         for record, encoded in zip(records, self._first, strict=True):
-            # each delivery but the first may add a digit to the receive count
-            at_most = _AROUND + len(encoded) + len(str(most))
+            at_most = _AROUND + len(encoded) + growth
             if at_most > limit_bytes:
                 raise PayloadTooLargeError(
                     f"record {record.index} makes an event of {at_most:,} bytes on its own; "

@@ -62,11 +62,19 @@ class DynamoDBSource(Source):
         shard_id: the shard of records that name none.
     """
 
-    keys: tuple[str, ...] = attrs.field(default=("id",), converter=tuple, kw_only=True)
-    view: View = attrs.field(
-        default="NEW_AND_OLD_IMAGES", kw_only=True, validator=attrs.validators.in_(get_args(View))
-    )
+    keys: tuple[str, ...] = attrs.field(default=("id",), kw_only=True)
+    view: View = attrs.field(default="NEW_AND_OLD_IMAGES", kw_only=True)
     shard_id: str = attrs.field(default=_FIRST_SHARD, kw_only=True)
+
+    @view.validator
+    def _is_a_view(self, _attribute: object, view: object) -> None:
+        if view not in get_args(View):
+            raise RequestError(f"view is one of {', '.join(get_args(View))}, not {view!r}")
+
+    @keys.validator
+    def _are_names(self, _attribute: object, keys: object) -> None:
+        if not isinstance(keys, tuple) or not keys or not all(isinstance(key, str) for key in keys):
+            raise RequestError(f"keys is a tuple of the names of the table's key attributes, not {keys!r}")
 
     kind: ClassVar[str] = "dynamodb"
     is_stream: ClassVar[bool] = True

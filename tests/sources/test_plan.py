@@ -34,7 +34,7 @@ from lambda_invoke.sources.record import Stamp
 from lambda_invoke.sources.rules import BatchRules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 QUEUE = SqsSource("arn:aws:sqs:us-east-1:123456789012:orders")
 FIFO = SqsSource("arn:aws:sqs:us-east-1:123456789012:orders.fifo")
@@ -108,6 +108,10 @@ def name(record: dict[str, Any]) -> str:
 
 def failing(*bad: str) -> Callable[[list[Any]], Any]:
     return lambda batch: set(bad)
+
+
+def in_turn(answers: Iterator[Any]) -> Callable[[list[Any]], Any]:
+    return lambda batch: next(answers)
 
 
 def failed(run: Run) -> list[int]:
@@ -244,24 +248,30 @@ def test_batches_are_cut_by_the_bytes_of_the_event() -> None:
 
 
 def test_a_record_that_fits_into_no_event_is_refused_before_anything_is_sent() -> None:
-    """By its place, with its size."""
-    steps = plan("f", QUEUE, QUEUE.build(["a", "b" * 3000], Stamp()), BatchRules(), limit_bytes=3000)
-    with pytest.raises(PayloadTooLargeError, match="record 1 makes an event of 3,"):
-        next(steps)
+    """By its place, with its size; to the byte, unless its receive count may grow."""
+    (size,) = Run(QUEUE, ["b" * 3000], failing()).sizes
+    assert len(Run(QUEUE, ["b" * 3000, "a"], failing(), limit_bytes=size).batches) == 2
+    for limit, rules in ((size - 1, BatchRules()), (size, BatchRules(attempts=2))):
+        steps = plan("f", QUEUE, QUEUE.build(["a", "b" * 3000], Stamp()), rules, limit_bytes=limit)
+        with pytest.raises(PayloadTooLargeError, match="record 1 makes an event of 3,"):
+            next(steps)
+    assert Run(
+        STREAM, ["a"], failing(), limit_bytes=Run(STREAM, ["a"], failing()).sizes[0], attempts=9
+    ).report.ok
 
 
 def test_a_throttle_that_lasts_ends_everything() -> None:
     """Nothing ran and nothing more is sent: what is left says so, of every kind of source."""
     throttled = ThrottledError("slow down", function="f")
     for source in (QUEUE, FIFO, STREAM):
-        answers = itertools.chain([set()], itertools.repeat(throttled))
-        run = Run(
-            source, list("abcdef"), lambda batch, answers=answers: next(answers), batch_size=2, attempts=9
-        )
+        answers: Iterator[Any] = itertools.chain([set()], itertools.repeat(throttled))
+        run = Run(source, list("abcdef"), in_turn(answers), batch_size=2, attempts=9)
         assert run.batches == [["a", "b"], ["c", "d"]]
         assert [record.error for record in run.report.records[2:4]] == [throttled, throttled]
         assert all(isinstance(record.error, NotSentError) for record in run.report.records[4:])
-        assert run.report.records[5].error.__cause__ is throttled
+        last = run.report.records[5].error
+        assert last is not None
+        assert last.__cause__ is throttled
         assert [record.deliveries for record in run.report] == [1, 1, 0, 0, 0, 0]
         assert {record.executed.value for record in run.report.failed} == {"no"}
 
@@ -290,12 +300,12 @@ def test_another_shard_goes_on_after_an_unknown_outcome() -> None:
 
 def test_what_had_failed_before_the_end_keeps_its_error() -> None:
     """A record that failed by the reply and was to come again says that, and not that it was not sent."""
-    answers = iter([{"a"}, ThrottledError("")])
-    run = Run(FIFO, list("abc"), lambda batch: next(answers), batch_size=1, attempts=2)
+    answers: Iterator[Any] = iter([{"a"}, ThrottledError("")])
+    run = Run(FIFO, list("abc"), in_turn(answers), batch_size=1, attempts=2)
     assert run.batches == [["a"], ["a"]]
     assert [type(record.error) for record in run.report] == [ThrottledError, NotSentError, NotSentError]
     answers = iter([{"a", "b"}, ThrottledError("")])
-    run = Run(STREAM, list("abc"), lambda batch: next(answers), batch_size=2, attempts=2)
+    run = Run(STREAM, list("abc"), in_turn(answers), batch_size=2, attempts=2)
     assert [type(record.error) for record in run.report] == [ThrottledError, ThrottledError, NotSentError]
     assert [record.deliveries for record in run.report] == [1, 1, 0]
 
@@ -403,3 +413,11 @@ def test_every_record_ends_as_its_handler_left_it(
             assert raises or source is STREAM
     if source is not STREAM and not raises:
         assert failed(run) == [number for number, often in enumerate(fails) if often >= attempts]
+
+
+def test_a_batch_that_grew_is_cut_again_in_order() -> None:
+    """A receive count of two digits is a byte more: what does not fit any more waits, before what follows."""
+    (size,) = Run(FIFO, list("ab"), failing()).sizes
+    run = Run(FIFO, list("abc"), failing("a", "b"), limit_bytes=size, attempts=11)
+    assert run.batches == [["a", "b"]] * 9 + [["a"], ["a"], ["b"], ["b"], ["c"]]
+    assert failed(run) == [0, 1]

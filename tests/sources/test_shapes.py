@@ -259,7 +259,8 @@ def test_every_type_of_dynamodb() -> None:
     assert read["map"] == item["map"]
     assert (read["whole"], read["share"], read["yes"], read["none"]) == (10**20, Decimal("0.25"), True, None)
     assert read["numbers"] == {Decimal(1), Decimal(2)}
-    assert record.dynamodb.size_bytes > 100
+    assert image["whole"] == {"N": "1" + "0" * 20}
+    assert event["Records"][0]["dynamodb"]["SizeBytes"] > 100
 
 
 def test_powertools_models_take_the_events() -> None:
@@ -331,6 +332,13 @@ def test_a_source_is_named_by_an_arn_of_its_service(arn: Any) -> None:
     """Anything else is refused where it is written."""
     with pytest.raises(RequestError, match="SqsSource takes the ARN"):
         SqsSource(arn)
+
+
+@pytest.mark.parametrize("options", [{"keys": "id"}, {"keys": ()}, {"keys": (1,)}, {"view": "ALL"}])
+def test_a_stream_is_told_its_keys_and_view(options: dict[str, Any]) -> None:
+    """What they cannot be is refused where it is written."""
+    with pytest.raises(RequestError, match=next(iter(options))):
+        DynamoDBSource(TABLE.arn, **options)
 
 
 def test_payloads_stay_out_of_reprs() -> None:
