@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:orders"
+MAPPING = "arn:aws:lambda:us-east-1:123456789012:event-source-mapping"
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:consume"
 
 
@@ -55,7 +56,7 @@ def test_every_member_is_read(stub: Stubber) -> None:
         "get_event_source_mapping",
         {
             "UUID": A,
-            "EventSourceMappingArn": "arn:aws:lambda:us-east-1:123456789012:event-source-mapping:aaaaaaaa-0000-4000-8000-000000000000",
+            "EventSourceMappingArn": f"{MAPPING}:{A}",
             "EventSourceArn": "arn:aws:kinesis:us-east-1:123456789012:stream/orders",
             "FunctionArn": FUNCTION,
             "State": "Enabled",
@@ -88,7 +89,7 @@ def test_every_member_is_read(stub: Stubber) -> None:
     found = LambdaClient(stub.client).get_event_source_mapping(A)
     assert found == EventSourceMapping(
         uuid=A,
-        arn="arn:aws:lambda:us-east-1:123456789012:event-source-mapping:aaaaaaaa-0000-4000-8000-000000000000",
+        arn=f"{MAPPING}:{A}",
         event_source_arn="arn:aws:kinesis:us-east-1:123456789012:stream/orders",
         function_arn=FUNCTION,
         kind="kinesis",

@@ -310,6 +310,22 @@ def test_what_had_failed_before_the_end_keeps_its_error() -> None:
     assert [record.deliveries for record in run.report] == [1, 1, 0]
 
 
+def test_what_was_halved_and_then_not_sent_keeps_its_error() -> None:
+    """The other half failed with the whole batch, and nobody can say more of it."""
+    broken = HandlerError("no", function="f")
+    answers = iter([broken, ThrottledError("")])
+    run = Run(STREAM, list("ab"), in_turn(answers), bisect=True)
+    assert run.batches == [["a", "b"], ["a"]]
+    assert [type(record.error) for record in run.report] == [ThrottledError, HandlerError]
+
+
+def test_an_empty_reply_has_no_value() -> None:
+    """A runtime may send none; all is well then."""
+    run = Run(QUEUE, ["a"], lambda batch: b"")
+    assert run.report.ok
+    assert run.report.invocations[0].value is None
+
+
 def test_waits_stand_before_what_is_delivered_again() -> None:
     """And nowhere else; without a delay there are none."""
     for source in (QUEUE, FIFO, STREAM):
