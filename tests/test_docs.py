@@ -29,6 +29,7 @@ PAGES = [
         "docs/batches.md",
     ),
     *("docs/local.md", "docs/testing.md", "docs/cli.md", "docs/typing.md"),
+    "docs/contract-synchronous.md",
 ]
 NOT_RUN = re.compile(r"<!-- not run: .+ -->")
 FILE = re.compile(r"<!-- file: (\S+) -->")
