@@ -86,13 +86,17 @@ class Course:
 
     def _unanswered(self, batch: tuple[int, ...], error: LambdaInvokeError) -> None:
         self._deliveries.append(Delivery(len(self._deliveries) + 1, batch, None, error, batch))
+        if error.executed is not Executed.NO:
+            for index in batch:
+                self._errors[index] = error
+                self._reported[index] = False
+            return
+        self.ended = error
         for index in batch:
-            self._errors[index] = error
-            self._reported[index] = False
-            if error.executed is Executed.NO:
-                self._delivered[index] -= 1
-        if error.executed is Executed.NO:
-            self.ended = error
+            self._delivered[index] -= 1
+            # of one that was delivered before it cannot be said that nothing ran
+            if self._errors[index] is None:
+                self._errors[index] = error
 
     def settle(self, judged: Judged, again: Iterable[int]) -> list[int]:
         """Note what became of a batch; ``again`` are the places of what has to be delivered again.
@@ -113,9 +117,9 @@ class Course:
                 left.append(index)
         return left
 
-    def why(self, batch: tuple[int, ...]) -> LambdaInvokeError:
-        """The error of a batch that was not answered."""
-        error = self._errors[batch[0]]
+    def left_for(self) -> LambdaInvokeError:
+        """The error of the last delivery, which was not answered: why the rest is left."""
+        error = self._deliveries[-1].error
         assert error is not None
         return error
 

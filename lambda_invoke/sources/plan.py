@@ -100,7 +100,7 @@ def _fifo_queue(course: Course, fresh: list[int], rules: BatchRules) -> Steps:
         rest = again[len(batch) :]
         start += max(0, len(batch) - len(again))
         if judged is None:
-            course.leave([*rest, *fresh[start:]], course.why(batch))
+            course.leave([*rest, *fresh[start:]], course.left_for())
             return
         again = [*course.settle(judged, judged.verdict.failed), *rest]
 
@@ -118,7 +118,7 @@ def _shard(course: Course, fresh: list[int], rules: BatchRules) -> Steps:
             start += len(batch)
         if judged is None:
             waiting = [index for piece in reversed(pieces) for index in piece]
-            course.leave([*waiting, *fresh[start:]], course.why(batch))
+            course.leave([*waiting, *fresh[start:]], course.left_for())
             return
         checkpoint = judged.verdict.checkpoint
         if checkpoint is None:

@@ -57,7 +57,9 @@ class BatchRecord:
 
 @attrs.frozen
 class Delivery:
-    """One batch as it was sent: the indexes of its records, and either ``invocation`` or ``error``.
+    """One batch as it was sent, or was to be.
+
+    ``indexes`` are those of its records; either ``invocation`` or ``error`` is set.
 
     ``failed`` are the indexes of those that failed, ``whole`` is why the whole batch counted as failed,
     or None. The invocation's value is the reply as JSON has it.

@@ -299,24 +299,26 @@ def test_another_shard_goes_on_after_an_unknown_outcome() -> None:
 
 
 def test_what_had_failed_before_the_end_keeps_its_error() -> None:
-    """A record that failed by the reply and was to come again says that, and not that it was not sent."""
+    """A record that failed by the reply and was to come again says that: the function ran for it."""
     answers: Iterator[Any] = iter([{"a"}, ThrottledError("")])
     run = Run(FIFO, list("abc"), in_turn(answers), batch_size=1, attempts=2)
     assert run.batches == [["a"], ["a"]]
-    assert [type(record.error) for record in run.report] == [ThrottledError, NotSentError, NotSentError]
+    assert [type(record.error) for record in run.report] == [BatchItemError, NotSentError, NotSentError]
+    assert [record.executed.value for record in run.report] == ["yes", "no", "no"]
+    assert isinstance(run.report.deliveries[-1].error, ThrottledError)
     answers = iter([{"a", "b"}, ThrottledError("")])
     run = Run(STREAM, list("abc"), in_turn(answers), batch_size=2, attempts=2)
-    assert [type(record.error) for record in run.report] == [ThrottledError, ThrottledError, NotSentError]
+    assert [type(record.error) for record in run.report] == [BatchItemError, BatchItemError, NotSentError]
     assert [record.deliveries for record in run.report] == [1, 1, 0]
 
 
 def test_what_was_halved_and_then_not_sent_keeps_its_error() -> None:
-    """The other half failed with the whole batch, and nobody can say more of it."""
+    """Both halves failed with the whole batch, and nothing more became of them."""
     broken = HandlerError("no", function="f")
     answers = iter([broken, ThrottledError("")])
     run = Run(STREAM, list("ab"), in_turn(answers), bisect=True)
     assert run.batches == [["a", "b"], ["a"]]
-    assert [type(record.error) for record in run.report] == [ThrottledError, HandlerError]
+    assert [record.error for record in run.report] == [broken, broken]
 
 
 def test_an_empty_reply_has_no_value() -> None:
@@ -437,3 +439,39 @@ def test_a_batch_that_grew_is_cut_again_in_order() -> None:
     run = Run(FIFO, list("abc"), failing("a", "b"), limit_bytes=size, attempts=11)
     assert run.batches == [["a", "b"]] * 9 + [["a"], ["a"], ["b"], ["b"], ["c"]]
     assert failed(run) == [0, 1]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    source=st.sampled_from([QUEUE, FIFO, STREAM]),
+    answers=st.lists(
+        st.sampled_from(["well", "some", "raises", "malformed", "throttled", "lost"]), max_size=12
+    ),
+    attempts=st.integers(1, 3),
+    bisect=st.booleans(),
+)
+def test_no_record_says_that_nothing_ran_when_something_did(
+    source: Any, answers: list[str], attempts: int, bisect: bool
+) -> None:
+    """Whatever comes back: NO is said of those alone that no execution had, and of all of them."""
+    ran: set[str] = set()
+    may_have: set[str] = set()
+    turns = iter(answers)
+
+    def answer(batch: list[Any]) -> Any:
+        how = next(turns, "well")
+        if how == "throttled":
+            return ThrottledError("")
+        if how == "lost":
+            may_have.update(batch)
+            return ConnectionLostError("")
+        ran.update(batch)
+        return {"well": set(), "some": set(batch[1:]), "raises": HandlerError(""), "malformed": b"?"}[how]
+
+    bisects = bisect and source is STREAM
+    run = Run(source, list("abcdefg"), answer, attempts=attempts, batch_size=3, bisect=bisects)
+    for record in run.report:
+        assert (record.executed.value == "no") is (record.record not in ran | may_have)
+        assert record.ok is (record.error is None)
+        assert record.record in may_have or record.executed.value != "unknown"
+    assert len(run.batches) == len(run.report.deliveries)
