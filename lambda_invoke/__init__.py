@@ -35,6 +35,7 @@ from lambda_invoke.errors import (
     DeadlineExceededError,
     DoubleEncodedPayloadWarning,
     DurableExecutionConflictError,
+    EventDroppedError,
     Executed,
     FanOutError,
     FanOutInterrupted,
@@ -87,6 +88,9 @@ from lambda_invoke.transports.drive import Clock
 
 if TYPE_CHECKING:
     from lambda_invoke.aio import AsyncLambdaClient
+    from lambda_invoke.events.config import UNCHANGED, EventConfig
+    from lambda_invoke.events.outcome import BatchFailure, EventOutcome, UnreadableRecord
+    from lambda_invoke.events.records import read_record, read_records
     from lambda_invoke.fanout.aio_mapping import AsyncMapIterator
     from lambda_invoke.fanout.cost import CostEstimate, Prices
     from lambda_invoke.fanout.journaled import Journal
@@ -103,6 +107,13 @@ if TYPE_CHECKING:
     from lambda_invoke.sources.sqs import SqsMessage, SqsSource
 
 _LAZY = {
+    "BatchFailure": "lambda_invoke.events.outcome",
+    "EventConfig": "lambda_invoke.events.config",
+    "UNCHANGED": "lambda_invoke.events.config",
+    "EventOutcome": "lambda_invoke.events.outcome",
+    "UnreadableRecord": "lambda_invoke.events.outcome",
+    "read_record": "lambda_invoke.events.records",
+    "read_records": "lambda_invoke.events.records",
     "AsyncLambdaClient": "lambda_invoke.aio",
     "AsyncMapIterator": "lambda_invoke.fanout.aio_mapping",
     "BatchRecord": "lambda_invoke.sources.report",
@@ -129,6 +140,7 @@ _LAZY = {
 
 __all__ = [
     "NO_PAYLOAD",
+    "UNCHANGED",
     "AbandonedError",
     "Accepted",
     "AccessDeniedError",
@@ -140,6 +152,7 @@ __all__ = [
     "AsyncTransport",
     "Attempt",
     "BatchError",
+    "BatchFailure",
     "BatchItemError",
     "BatchRecord",
     "BatchReport",
@@ -157,6 +170,9 @@ __all__ = [
     "DurableExecutionConflictError",
     "DynamoDBChange",
     "DynamoDBSource",
+    "EventConfig",
+    "EventDroppedError",
+    "EventOutcome",
     "EventSourceMapping",
     "Executed",
     "Failure",
@@ -223,8 +239,11 @@ __all__ = [
     "TimelineBucket",
     "Transport",
     "TruncatedResponseError",
+    "UnreadableRecord",
     "cancelled_call",
     "cancelled_report",
+    "read_record",
+    "read_records",
 ]
 
 

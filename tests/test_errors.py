@@ -38,11 +38,13 @@ EXTRAS: dict[str, dict[str, Any]] = {
     "FanOutError": {"report": REPORT},
     "BatchError": {"report": BATCH},
     "BatchItemError": {"index": 3, "item_identifier": "a"},
+    "EventDroppedError": {"condition": "EventAgeExceeded", "status_code": 429},
 }
 
 EXECUTED = {
     li.OutcomeUnknownError: li.Executed.UNKNOWN,
     li.ServiceFaultError: li.Executed.UNKNOWN,
+    li.EventDroppedError: li.Executed.UNKNOWN,
     li.FunctionError: li.Executed.YES,
     li.PayloadDecodingError: li.Executed.YES,
     li.BatchItemError: li.Executed.YES,

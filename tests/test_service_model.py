@@ -24,6 +24,11 @@ def model() -> botocore.model.ServiceModel:
         ("invoke", "Invoke"),
         ("get_function_configuration", "GetFunctionConfiguration"),
         ("get_event_source_mapping", "GetEventSourceMapping"),
+        ("get_function_event_invoke_config", "GetFunctionEventInvokeConfig"),
+        ("put_function_event_invoke_config", "PutFunctionEventInvokeConfig"),
+        ("update_function_event_invoke_config", "UpdateFunctionEventInvokeConfig"),
+        ("delete_function_event_invoke_config", "DeleteFunctionEventInvokeConfig"),
+        ("update_function_configuration", "UpdateFunctionConfiguration"),
     ],
 )
 def test_the_protocol_names_what_the_operation_takes(

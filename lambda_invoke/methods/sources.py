@@ -11,7 +11,7 @@ from lambda_invoke.core.target import parse_target
 from lambda_invoke.errors import LambdaInvokeError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
     from lambda_invoke.core.plan import Call
     from lambda_invoke.core.retry import RetryPolicy
@@ -160,17 +160,15 @@ class AsyncSourceMethods(ClientBase):
 
         async def _drive(self, call: Call[T]) -> T: ...
 
-        @property
-        def _listed(self) -> Callable[..., AsyncIterator[EventSourceMapping]]: ...
-
     def list_event_source_mappings(
         self, function: str | None = None, *, event_source_arn: str | None = None
     ) -> AsyncIterator[EventSourceMapping]:
         """The event source mappings; as :meth:`LambdaClient.list_event_source_mappings`."""
+        from lambda_invoke.methods.listing import listed
         from lambda_invoke.sources.mapping import mapping_pages
 
         target = None if function is None else parse_target(function)
-        return self._listed(lambda client: mapping_pages(client, target, event_source_arn))
+        return listed(self._sender, lambda client: mapping_pages(client, target, event_source_arn))
 
     async def get_event_source_mapping(self, uuid: str) -> EventSourceMapping:
         """One event source mapping; as :meth:`LambdaClient.get_event_source_mapping`."""

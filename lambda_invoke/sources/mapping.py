@@ -119,7 +119,7 @@ def mapping_pages(
     client: BotoLambdaClient, target: Target | None, event_source_arn: str | None
 ) -> Iterator[list[EventSourceMapping]]:
     """The mappings of a function, of a source, or all; a page is fetched when it is asked for."""
-    from lambda_invoke.control_plane import pages
+    from lambda_invoke.control_plane import control_pages
 
     wanted: dict[str, Any] = {}
     if target is not None:
@@ -127,15 +127,15 @@ def mapping_pages(
         wanted["FunctionName"] = target.function + of
     if event_source_arn is not None:
         wanted["EventSourceArn"] = event_source_arn
-    for page in pages(client, "list_event_source_mappings", "EventSourceMappings", target, **wanted):
+    for page in control_pages(client, "list_event_source_mappings", "EventSourceMappings", target, **wanted):
         yield [mapping_of(one) for one in page]
 
 
 def get_mapping(client: BotoLambdaClient, uuid: str) -> EventSourceMapping:
     """One mapping by its id."""
-    from lambda_invoke.control_plane import in_our_terms
+    from lambda_invoke.control_plane import control_errors
 
-    with in_our_terms(None):
+    with control_errors(None):
         answer = client.get_event_source_mapping(UUID=uuid)
     return mapping_of(answer)
 
