@@ -26,6 +26,8 @@ from lambda_invoke.core.transport import (
 from lambda_invoke.errors import (
     AbandonedError,
     AccessDeniedError,
+    BatchError,
+    BatchItemError,
     ConcurrencyLimitedWarning,
     ConnectError,
     ConnectionLostError,
@@ -108,6 +110,11 @@ if TYPE_CHECKING:
     from lambda_invoke.once.places import DynamoDBTable
     from lambda_invoke.once.results import OnceResult
     from lambda_invoke.once.sqlite import SqlitePersistenceLayer
+    from lambda_invoke.sources.dynamodb import DynamoDBChange, DynamoDBSource
+    from lambda_invoke.sources.kinesis import KinesisRecord, KinesisSource
+    from lambda_invoke.sources.mapping import EventSourceMapping
+    from lambda_invoke.sources.report import BatchRecord, BatchReport, Delivery
+    from lambda_invoke.sources.sqs import SqsMessage, SqsSource
 
 _LAZY = {
     "BatchFailure": "lambda_invoke.events.outcome",
@@ -119,11 +126,19 @@ _LAZY = {
     "read_records": "lambda_invoke.events.records",
     "AsyncLambdaClient": "lambda_invoke.aio",
     "AsyncMapIterator": "lambda_invoke.fanout.aio_mapping",
+    "BatchRecord": "lambda_invoke.sources.report",
+    "BatchReport": "lambda_invoke.sources.report",
     "CompletionReason": "lambda_invoke.fanout.report",
     "CostEstimate": "lambda_invoke.fanout.cost",
     "DynamoDBTable": "lambda_invoke.once.places",
+    "Delivery": "lambda_invoke.sources.report",
+    "DynamoDBChange": "lambda_invoke.sources.dynamodb",
+    "DynamoDBSource": "lambda_invoke.sources.dynamodb",
+    "EventSourceMapping": "lambda_invoke.sources.mapping",
     "FanOutReport": "lambda_invoke.fanout.report",
     "Journal": "lambda_invoke.fanout.journaled",
+    "KinesisRecord": "lambda_invoke.sources.kinesis",
+    "KinesisSource": "lambda_invoke.sources.kinesis",
     "MapIterator": "lambda_invoke.fanout.mapping",
     "MemoryUse": "lambda_invoke.fanout.tally",
     "OnceResult": "lambda_invoke.once.results",
@@ -131,6 +146,8 @@ _LAZY = {
     "Progress": "lambda_invoke.fanout.progress",
     "Quantiles": "lambda_invoke.fanout.quantiles",
     "SqlitePersistenceLayer": "lambda_invoke.once.sqlite",
+    "SqsMessage": "lambda_invoke.sources.sqs",
+    "SqsSource": "lambda_invoke.sources.sqs",
     "TimelineBucket": "lambda_invoke.fanout.timeline",
 }
 
@@ -147,7 +164,11 @@ __all__ = [
     "AsyncMapIterator",
     "AsyncTransport",
     "Attempt",
+    "BatchError",
     "BatchFailure",
+    "BatchItemError",
+    "BatchRecord",
+    "BatchReport",
     "Clock",
     "CompletionReason",
     "ConcurrencyLimitedWarning",
@@ -156,13 +177,17 @@ __all__ = [
     "CostEstimate",
     "CredentialsError",
     "DeadlineExceededError",
+    "Delivery",
     "DoubleEncodedPayloadWarning",
     "DryRun",
     "DurableExecutionConflictError",
+    "DynamoDBChange",
+    "DynamoDBSource",
     "DynamoDBTable",
     "EventConfig",
     "EventDroppedError",
     "EventOutcome",
+    "EventSourceMapping",
     "Executed",
     "Failure",
     "FailureKind",
@@ -194,6 +219,8 @@ __all__ = [
     "KeyConflictError",
     "KeyInProgressError",
     "KeyOutcomeUnknownError",
+    "KinesisRecord",
+    "KinesisSource",
     "LambdaClient",
     "LambdaFunction",
     "LambdaInvokeError",
@@ -228,6 +255,8 @@ __all__ = [
     "ServiceError",
     "ServiceFaultError",
     "SqlitePersistenceLayer",
+    "SqsMessage",
+    "SqsSource",
     "StackFrame",
     "ThrottledError",
     "TimelineBucket",

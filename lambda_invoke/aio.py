@@ -17,6 +17,7 @@ from lambda_invoke.function import AsyncLambdaFunction
 from lambda_invoke.methods.aio_event_config import AsyncEventConfigMethods
 from lambda_invoke.methods.listing import listed
 from lambda_invoke.methods.once import AsyncOnceMethods
+from lambda_invoke.methods.sources import AsyncSourceMethods
 from lambda_invoke.transports.drive import Clock, drive_async
 from lambda_invoke.transports.sender import Sender
 from lambda_invoke.transports.threads import CONTROL_PLANE, in_thread, was_unsent
@@ -44,7 +45,7 @@ Req = TypeVar("Req")
 Res = TypeVar("Res")
 
 
-class AsyncLambdaClient(AsyncEventConfigMethods, AsyncOnceMethods, ClientBase):
+class AsyncLambdaClient(AsyncEventConfigMethods, AsyncOnceMethods, AsyncSourceMethods, ClientBase):
     """Invokes Lambda functions on asyncio: what :class:`LambdaClient` has, awaited.
 
     Made with the same arguments, which mean the same. A client that builds its own boto3 client

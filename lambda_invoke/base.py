@@ -16,11 +16,14 @@ from lambda_invoke.transports.stand_in import standing_in
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from lambda_invoke.core.options import Stop
     from lambda_invoke.fanout.job import Job
     from lambda_invoke.fanout.journaled import Journal
+    from lambda_invoke.sources.batch import Batch
+    from lambda_invoke.sources.record import Source
+    from lambda_invoke.sources.rules import BatchRules
     from lambda_invoke.transports.choice import TransportChoice
     from lambda_invoke.transports.protocols import BotoLambdaClient, BotoSession, Services
 
@@ -151,6 +154,20 @@ class ClientBase:
             journal,
             batch_size,
         )
+
+    def _batch(
+        self,
+        function: str,
+        qualifier: str | None,
+        records: Iterable[object],
+        source: Source,
+        rules: BatchRules,
+        options: Options,
+        terms: Terms,
+    ) -> Batch:
+        from lambda_invoke.sources.batch import Batch
+
+        return Batch(self._caller, function, qualifier, records, source, rules, options, terms)
 
     @property
     def transport(self) -> TransportChoice:

@@ -41,6 +41,8 @@ declares the call idempotent.
     │   ├── FunctionInitError                        it failed before the handler was called
     │   └── FunctionResponseError                    its reply was too large or not JSON
     ├── PayloadDecodingError                YES      it ran; the reply is not what was asked for
+    ├── BatchItemError                      YES      a record of a batch failed: the reply says so
+    ├── BatchError                          as of its records: a batch's raise_for_failures()
     ├── DeadlineExceededError               as of the last attempt
     ├── JournalError                        NO       a fan-out's journal cannot be written any more
     ├── IdempotencyError                    NO       ``once`` sent nothing, because of its key
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
 
     from lambda_invoke.fanout.report import FanOutReport
     from lambda_invoke.results import Attempt, LogTail, RemoteError, StackFrame
+    from lambda_invoke.sources.report import BatchReport
 
 
 class Executed(enum.Enum):
@@ -445,6 +448,28 @@ class PayloadDecodingError(LambdaInvokeError):
         super().__init__(message, **facts)
         self.path = path
         self.payload = payload
+
+
+class BatchItemError(LambdaInvokeError):
+    """A record of ``invoke_batch`` failed by the function's reply, or has to be delivered again for it.
+
+    ``index`` is its place in the caller's list, ``item_identifier`` its message id or sequence number.
+    """
+
+    default_executed = Executed.YES
+
+    def __init__(self, message: str = "", *, index: int, item_identifier: str, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.index = index
+        self.item_identifier = item_identifier
+
+
+class BatchError(LambdaInvokeError):
+    """Some records of ``invoke_batch`` failed; ``report`` has them all. ``executed``: the worst of them."""
+
+    def __init__(self, message: str = "", *, report: BatchReport, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.report = report
 
 
 class DeadlineExceededError(LambdaInvokeError):

@@ -10,6 +10,7 @@ import attrs
 from lambda_invoke.core.calls import Options, Terms
 from lambda_invoke.core.codec import NO_PAYLOAD, check_response_type
 from lambda_invoke.core.target import Target, parse_target, target_from_env
+from lambda_invoke.methods.sources import batch_rules
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable, Mapping
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from lambda_invoke.once.places import KeyStore
     from lambda_invoke.once.results import OnceResult
     from lambda_invoke.results import Accepted, DryRun, Invocation
+    from lambda_invoke.sources.batch import Batch
+    from lambda_invoke.sources.record import Source
+    from lambda_invoke.sources.report import BatchReport
+    from lambda_invoke.sources.rules import BatchRules
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
@@ -123,6 +128,12 @@ class _Handle(Generic[Req, Res, C]):
             journal=journal,
             batch_size=batch_size,
         )
+
+    def _batch(
+        self, records: Iterable[object], source: Source, rules: BatchRules, options: Options, terms: Terms
+    ) -> Batch:
+        target = self._target
+        return self._client._batch(target.function, target.qualifier, records, source, rules, options, terms)
 
     def _with(
         self,
@@ -381,6 +392,35 @@ class LambdaFunction(_Handle[Req, Res, "LambdaClient"]):
         )
         return job.fan_out(payloads, Ends(progress, keep, tolerate, first_successes))
 
+    def invoke_batch(
+        self,
+        records: Iterable[object],
+        *,
+        source: Source,
+        attempts: int = 1,
+        batch_size: int | None = None,
+        report_batch_item_failures: bool = True,
+        bisect: bool = False,
+        retry_delay: float = 0.0,
+        log_tail: bool | None = None,
+        timeout: float | None = None,
+        deadline: float | None = None,
+        idempotent: bool | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> BatchReport:
+        """Invoke with records as a mapping delivers them; as :meth:`LambdaClient.invoke_batch`.
+
+        The handle's ``request`` and ``response`` types do not count here.
+        """
+        batch = self._batch(
+            records,
+            source,
+            batch_rules(attempts, batch_size, report_batch_item_failures, bisect, retry_delay),
+            self._with(log_tail, None, None, None, idempotent),
+            self._nearer(retry, timeout, deadline),
+        )
+        return self._client._deliver(batch)
+
 
 class AsyncLambdaFunction(_Handle[Req, Res, "AsyncLambdaClient"]):
     """The handle of the asyncio client, made by :meth:`AsyncLambdaClient.function`: its calls are awaited."""
@@ -603,3 +643,32 @@ class AsyncLambdaFunction(_Handle[Req, Res, "AsyncLambdaClient"]):
             log_tail, idempotent, retry, timeout, concurrency, deadline, stop, drain, journal, batch_size
         )
         return await job.fan_out_async(payloads, Ends(progress, keep, tolerate, first_successes))
+
+    async def invoke_batch(
+        self,
+        records: Iterable[object],
+        *,
+        source: Source,
+        attempts: int = 1,
+        batch_size: int | None = None,
+        report_batch_item_failures: bool = True,
+        bisect: bool = False,
+        retry_delay: float = 0.0,
+        log_tail: bool | None = None,
+        timeout: float | None = None,
+        deadline: float | None = None,
+        idempotent: bool | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> BatchReport:
+        """Invoke with records as a mapping delivers them; as :meth:`AsyncLambdaClient.invoke_batch`.
+
+        The handle's ``request`` and ``response`` types do not count here.
+        """
+        batch = self._batch(
+            records,
+            source,
+            batch_rules(attempts, batch_size, report_batch_item_failures, bisect, retry_delay),
+            self._with(log_tail, None, None, None, idempotent),
+            self._nearer(retry, timeout, deadline),
+        )
+        return await self._client._deliver(batch)

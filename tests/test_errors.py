@@ -13,6 +13,7 @@ import pytest
 import lambda_invoke as li
 from lambda_invoke import errors
 from lambda_invoke.fanout.report import CompletionReason, FanOutReport
+from lambda_invoke.sources.report import BatchReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,7 @@ MARKER = "SECRET-MARKER"
 ATTEMPT = li.Attempt("reports:prod", 1, 0.0, 0.5, "ConnectError", li.Executed.NO, delay=0.1)
 
 REPORT: FanOutReport[Any] = FanOutReport((), CompletionReason.STOPPED, 1.0)
+BATCH = BatchReport("reports:prod", li.SqsSource("arn:aws:sqs:us-east-1:123456789012:orders"), (), ())
 
 EXTRAS: dict[str, dict[str, Any]] = {
     "PayloadEncodingError": {"path": "$.a"},
@@ -34,6 +36,8 @@ EXTRAS: dict[str, dict[str, Any]] = {
         "retry_after": 1.0,
     },
     "FanOutError": {"report": REPORT},
+    "BatchError": {"report": BATCH},
+    "BatchItemError": {"index": 3, "item_identifier": "a"},
     "EventDroppedError": {"condition": "EventAgeExceeded", "status_code": 429},
 }
 
@@ -45,6 +49,7 @@ EXECUTED = {
     li.PayloadDecodingError: li.Executed.YES,
     li.KeyOutcomeUnknownError: li.Executed.UNKNOWN,
     li.ResultNotStoredError: li.Executed.YES,
+    li.BatchItemError: li.Executed.YES,
 }
 
 CLASSES = sorted(

@@ -23,6 +23,7 @@ def model() -> botocore.model.ServiceModel:
     [
         ("invoke", "Invoke"),
         ("get_function_configuration", "GetFunctionConfiguration"),
+        ("get_event_source_mapping", "GetEventSourceMapping"),
         ("get_function_event_invoke_config", "GetFunctionEventInvokeConfig"),
         ("put_function_event_invoke_config", "PutFunctionEventInvokeConfig"),
         ("update_function_event_invoke_config", "UpdateFunctionEventInvokeConfig"),

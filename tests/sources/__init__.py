@@ -1,0 +1,1 @@
+"""Event source mappings, and batches as they deliver them."""
