@@ -85,6 +85,7 @@ from lambda_invoke.transports.drive import Clock
 
 if TYPE_CHECKING:
     from lambda_invoke.aio import AsyncLambdaClient
+    from lambda_invoke.doctor.findings import Diagnosis, Finding, Severity
     from lambda_invoke.fanout.aio_mapping import AsyncMapIterator
     from lambda_invoke.fanout.cost import CostEstimate, Prices
     from lambda_invoke.fanout.journaled import Journal
@@ -100,13 +101,16 @@ _LAZY = {
     "AsyncMapIterator": "lambda_invoke.fanout.aio_mapping",
     "CompletionReason": "lambda_invoke.fanout.report",
     "CostEstimate": "lambda_invoke.fanout.cost",
+    "Diagnosis": "lambda_invoke.doctor.findings",
     "FanOutReport": "lambda_invoke.fanout.report",
+    "Finding": "lambda_invoke.doctor.findings",
     "Journal": "lambda_invoke.fanout.journaled",
     "MapIterator": "lambda_invoke.fanout.mapping",
     "MemoryUse": "lambda_invoke.fanout.tally",
     "Prices": "lambda_invoke.fanout.cost",
     "Progress": "lambda_invoke.fanout.progress",
     "Quantiles": "lambda_invoke.fanout.quantiles",
+    "Severity": "lambda_invoke.doctor.findings",
     "TimelineBucket": "lambda_invoke.fanout.timeline",
 }
 
@@ -130,6 +134,7 @@ __all__ = [
     "CostEstimate",
     "CredentialsError",
     "DeadlineExceededError",
+    "Diagnosis",
     "DoubleEncodedPayloadWarning",
     "DryRun",
     "DurableExecutionConflictError",
@@ -139,6 +144,7 @@ __all__ = [
     "FanOutError",
     "FanOutInterrupted",
     "FanOutReport",
+    "Finding",
     "FullJitter",
     "FunctionConfiguration",
     "FunctionConfigurationError",
@@ -189,6 +195,7 @@ __all__ = [
     "RetryPolicy",
     "ServiceError",
     "ServiceFaultError",
+    "Severity",
     "StackFrame",
     "ThrottledError",
     "TimelineBucket",

@@ -19,7 +19,7 @@ LAYERS = (
     ("errors", "results"),
     ("core",),
     ("transports", "control_plane"),
-    ("fanout", "events", "sources"),
+    ("fanout", "events", "sources", "doctor"),
     ("base", "methods", "client", "aio", "function"),
     ("",),
     ("local",),

@@ -20,7 +20,13 @@ def model() -> botocore.model.ServiceModel:
 
 @pytest.mark.parametrize(
     ("method", "operation"),
-    [("invoke", "Invoke"), ("get_function_configuration", "GetFunctionConfiguration")],
+    [
+        ("invoke", "Invoke"),
+        ("get_function_configuration", "GetFunctionConfiguration"),
+        ("get_policy", "GetPolicy"),
+        ("get_function_concurrency", "GetFunctionConcurrency"),
+        ("get_account_settings", "GetAccountSettings"),
+    ],
 )
 def test_the_protocol_names_what_the_operation_takes(
     model: botocore.model.ServiceModel, method: str, operation: str
