@@ -31,8 +31,8 @@ def print_table(diagnosis: Diagnosis) -> None:
     if diagnosis.findings:
         table = Table(box=box.ROUNDED, show_lines=True, expand=False)
         table.add_column("", no_wrap=True)
-        table.add_column("Finding", ratio=5)
-        table.add_column("Why, and the fix", ratio=6)
+        table.add_column("Finding", ratio=5, overflow="fold")
+        table.add_column("Why, and the fix", ratio=6, overflow="fold")
         for finding in diagnosis.findings:
             table.add_row(
                 Text(finding.severity.value.upper(), _STYLES[finding.severity]),

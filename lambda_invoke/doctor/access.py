@@ -23,6 +23,9 @@ _NARROWS = frozenset(
 )
 """Condition keys that say whose call it must be."""
 _URL_AUTH = "lambda:functionurlauthtype"
+_BY_URL = "lambda:invokedviafunctionurl"
+"""Of the statement that a function's URL needs beside the one of its auth type, since October 2025. Source:
+"Control access to Lambda function URLs", AWS Lambda developer guide, 2026-11."""
 
 
 def permission(facts: Facts) -> Iterator[Finding]:
@@ -31,8 +34,8 @@ def permission(facts: Facts) -> Iterator[Finding]:
     if not isinstance(may, NotLooked) and not may.allowed:
         yield kinds.INVOKE_DENIED(
             "You may not invoke it",
-            "allow lambda:InvokeFunction on it in the identity's policy, or with `aws lambda add-permission`; "
-            "look for an explicit Deny first",
+            "allow lambda:InvokeFunction on it in the identity's policy, or with `aws lambda add-permission`, "
+            "and see that nothing denies it",
             reason=may.reason,
         )
 
@@ -65,14 +68,13 @@ def _unconditional(facts: Facts, statement: Statement) -> Iterator[Finding]:
     remove = (
         f"aws lambda remove-permission --function-name {facts.target.display} --statement-id {statement.sid}"
     )
-    if statement.everybody and _URL_AUTH in statement.conditions:
-        if "NONE" in statement.conditions[_URL_AUTH]:
-            yield kinds.PUBLIC_URL(
-                f"Statement {statement.sid} opens the function's URL to everybody",
-                f"if it is not meant, have the URL's AuthType be AWS_IAM, and: {remove}",
-                statement=statement.sid,
-            )
-    elif statement.everybody:
+    if statement.everybody and "NONE" in statement.conditions.get(_URL_AUTH, ()):
+        yield kinds.PUBLIC_URL(
+            f"Statement {statement.sid} opens the function's URL to everybody",
+            f"if it is not meant, have the URL's AuthType be AWS_IAM, and: {remove}",
+            statement=statement.sid,
+        )
+    elif statement.everybody and _BY_URL not in statement.conditions:
         yield kinds.PUBLIC_INVOKE(
             f"Statement {statement.sid} lets everybody invoke it",
             f"{remove}; then add one that names a principal",
