@@ -16,10 +16,10 @@ of Events, event source mappings and their queues, and what went wrong in the la
 nothing is changed. What may not be looked at is said, with the IAM action that would allow it."""
 
 _CODES = """\
-exit codes, by the worst finding:
+exit codes:
   0   nothing that matters was found
   1   a warning
-  2   an error
+  2   an error; the worst finding counts
   3   nothing worse, but something could not be looked at
   4   no diagnosis: no such function, no connection, no credentials
   64  the command line is wrong

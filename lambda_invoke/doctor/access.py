@@ -34,8 +34,8 @@ def permission(facts: Facts) -> Iterator[Finding]:
     if not isinstance(may, NotLooked) and not may.allowed:
         yield kinds.INVOKE_DENIED(
             "You may not invoke it",
-            "allow lambda:InvokeFunction on it in the identity's policy, or with `aws lambda add-permission`, "
-            "and see that nothing denies it",
+            "allow lambda:InvokeFunction in the identity's policy, or by `aws lambda add-permission`; see "
+            "that nothing denies it",
             reason=may.reason,
         )
 

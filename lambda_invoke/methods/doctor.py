@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -151,6 +150,8 @@ class AsyncDoctorMethods(_Doctor):
 
         boto3 asks, in a daemon thread. Cancelled, it asks nothing more.
         """
+        import asyncio
+
         from lambda_invoke.transports.threads import CONTROL_PLANE, in_thread
 
         gatherer = await in_thread(

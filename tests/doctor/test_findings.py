@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -147,3 +149,14 @@ def test_a_qualifier_has_settings_of_its_own(world: World) -> None:
     assert finding.id == "events-without-failure-destination"
     assert finding.evidence["qualifier"] == "prod"
     assert finding.evidence["failure_destinations_of"] == ("$LATEST",)
+
+
+def test_the_page_has_every_kind() -> None:
+    """docs/doctor.md names each with its severity, why and source, and none that is not there."""
+    page = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text(encoding="utf-8")
+    assert re.findall(r"^#### `([a-z0-9-]+)`: (\w+)$", page, re.MULTILINE) == [
+        (kind.id, kind.severity.value) for kind in (*list(KINDS.values())[1:], KINDS["could-not-look"])
+    ]
+    for kind in KINDS.values():
+        assert kind.why in page
+        assert f"Source: {kind.source}." in page

@@ -202,7 +202,7 @@ def test_on_asyncio(moto: Moto) -> None:
 def test_cancelled_it_asks_nothing_more(moto: Moto) -> None:
     """The question on its way is the last one."""
     world = World(moto)
-    asked, go_on, ended = list[str](), threading.Event(), threading.Event()
+    asked, begun, go_on, ended = list[str](), threading.Event(), threading.Event(), threading.Event()
 
     async def look() -> None:
         client = world.async_client()
@@ -210,6 +210,7 @@ def test_cancelled_it_asks_nothing_more(moto: Moto) -> None:
 
         def hold(**_: Any) -> None:
             asked.append("GetFunctionConfiguration")
+            begun.set()
             assert go_on.wait(PATIENCE)
 
         events.register_first("before-call.lambda.GetFunctionConfiguration", hold)
@@ -217,8 +218,7 @@ def test_cancelled_it_asks_nothing_more(moto: Moto) -> None:
             events.register_first(f"before-call.lambda.{later}", lambda **_: asked.append("more"))
         events.register_last("after-call.lambda.GetFunctionConfiguration", lambda **_: ended.set())
         task = asyncio.ensure_future(client.diagnose(world.name))
-        while not asked:
-            await asyncio.sleep(0.005)
+        assert await asyncio.to_thread(begun.wait, PATIENCE)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
