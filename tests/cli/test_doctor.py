@@ -8,6 +8,7 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,11 +16,11 @@ import pytest
 from lambda_invoke import Diagnosis, Finding, Severity
 from lambda_invoke.cli.doctor import exit_code
 from tests.cli.command import Running, environment, run
+from tests.doctor.endpoint import answering
 from tests.doctor.world import World, validate, without_docker
 from tests.support.moto import serving
 from tests.support.patience import PATIENCE
 from tests.support.server import ScriptedServer
-from tests.support.steps import error, hang
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,8 +153,9 @@ def test_no_connection() -> None:
 def test_no_permission_at_all(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is refused: all of it is said, by its IAM action, and there is no traceback."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", moto.url)
-    with ScriptedServer([error(403, "AccessDeniedException", "not authorized")]) as server:
-        done = run("doctor", "f", "--json", "--endpoint-url", server.url)
+    refusal = {"Message": "not authorized"}
+    with answering(lambda _: (403, refusal), x_amzn_errortype="AccessDeniedException") as url:
+        done = run("doctor", "f", "--json", "--endpoint-url", url)
     document = json.loads(done.out)
     validate(document)
     assert (done.code, document["worst"]) == (2, "error")
@@ -173,9 +175,18 @@ def test_a_wrong_command_line(arguments: list[str]) -> None:
 
 
 def test_ctrl_c() -> None:
-    """It ends at once and in good order."""
-    with ScriptedServer([hang()]) as server, Running("doctor", "f", "--endpoint-url", server.url) as running:
-        server.wait_until(lambda seen: seen.in_flight == 1)
+    """It ends at once and in good order, in the midst of a question."""
+    asked, ended = threading.Event(), threading.Event()
+
+    def answer(path: str) -> tuple[int, dict[str, str]]:
+        if path.endswith("/policy"):
+            asked.set()
+            assert ended.wait(PATIENCE)
+        return 200, {"FunctionName": "f", "FunctionArn": "arn:aws:lambda:eu-west-1:123456789012:function:f"}
+
+    with answering(answer) as url, Running("doctor", "f", "--endpoint-url", url) as running:
+        assert asked.wait(PATIENCE)
         assert running.signal(signal.SIGINT) < PATIENCE
         done = running.end()
+        ended.set()
     assert (done.code, done.out, done.err) == (130, "", "lambda_invoke: interrupted\n")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
-import json
-import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +13,7 @@ from lambda_invoke.core.target import parse_target
 from lambda_invoke.doctor.facts import Intent, NotLooked
 from lambda_invoke.doctor.gather import Gatherer
 from lambda_invoke.doctor.pacer import CALLS_A_SECOND, Pacer, pacer_of
+from tests.doctor.endpoint import answering
 from tests.doctor.world import SESSION, World
 
 if TYPE_CHECKING:
@@ -61,30 +59,17 @@ def test_the_server_counts() -> None:
     """A function with so many mappings that it takes 40 pages: the server never sees 15 in a second."""
     time, seen = Time(), list[float]()
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            seen.append(time.now)
-            answer: dict[str, Any] = {}
-            if "event-source-mappings" in self.path:
-                answer["EventSourceMappings"] = []
-                if len(seen) < PAGES:
-                    answer["NextMarker"] = str(len(seen))
-            elif self.path.endswith("/configuration"):
-                arn = "arn:aws:lambda:us-east-1:123456789012:function:f"
-                answer |= {"FunctionName": "f", "FunctionArn": arn}
-            body = json.dumps(answer).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def answer(path: str) -> tuple[int, dict[str, Any]]:
+        seen.append(time.now)
+        if path.endswith("/configuration"):
+            return 200, {
+                "FunctionName": "f",
+                "FunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:f",
+            }
+        more = {"NextMarker": str(len(seen))} if "mappings" in path and len(seen) < PAGES else {}
+        return 200, {"EventSourceMappings": [], **more}
 
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        url = f"http://127.0.0.1:{server.server_address[1]}"
+    with answering(answer) as url:
         gatherer = Gatherer(
             SESSION.client("lambda", endpoint_url=url),
             lambda name: SESSION.client(name, endpoint_url=url),
@@ -94,8 +79,6 @@ def test_the_server_counts() -> None:
             1.0,
         )
         facts = gatherer.gather(NotLooked("", "", ""), now=datetime.now(UTC))
-        server.shutdown()
-        thread.join()
     assert facts.mappings == ()
     assert len(seen) > PAGES
     assert most_in_a_second(seen) <= CALLS_A_SECOND < ALLOWED
