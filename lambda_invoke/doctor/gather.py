@@ -154,7 +154,7 @@ class Gatherer:
             )
 
     def _policy(self) -> tuple[Statement, ...]:
-        qualifier = {} if self.target.qualifier is None else {"Qualifier": self.target.qualifier}
+        qualifier = {} if self._qualifier is None else {"Qualifier": self._qualifier}
         try:
             answer = self._paced(self.control.get_policy, FunctionName=self.target.function, **qualifier)
         except be.ClientError as error:
@@ -167,9 +167,13 @@ class Gatherer:
         answer = self._paced(self.control.get_function_concurrency, FunctionName=self.target.function)
         return Reserved(answer.get("ReservedConcurrentExecutions"))
 
+    @property
+    def _qualifier(self) -> str | None:
+        """Of what has a policy, mappings and metrics of its own; those of $LATEST are the function's."""
+        return None if self.target.qualifier == "$LATEST" else self.target.qualifier
+
     def _qualified(self) -> str:
-        qualifier = self.target.qualifier
-        return self.target.function if qualifier is None else f"{self.target.function}:{qualifier}"
+        return ":".join(filter(None, [self.target.function, self._qualifier]))
 
     # Other services.
 
@@ -192,8 +196,8 @@ class Gatherer:
 
     def _metrics(self, now: datetime) -> Metrics:
         dimensions = [{"Name": "FunctionName", "Value": self.target.name}]
-        if self.target.qualifier is not None:
-            dimensions.append({"Name": "Resource", "Value": f"{self.target.name}:{self.target.qualifier}"})
+        if self._qualifier is not None:
+            dimensions.append({"Name": "Resource", "Value": f"{self.target.name}:{self._qualifier}"})
         queries = [
             {
                 "Id": name.lower(),

@@ -275,3 +275,30 @@ def test_other_accounts_are_those_of_arns_too(world: World) -> None:
     world.policy(everybody, invokes, denies)
     (finding,) = world.diagnose().findings
     assert finding.evidence == {"accounts": ("111111111111", "222222222222"), "statements": ("invokes",)}
+
+
+def test_latest_is_the_function_itself(world: World) -> None:
+    """Asked for by its name, it has the function's policy, mappings and metrics."""
+    world.permit("*")
+    world.read_queue(world.queue(visibility=30))
+    world.metric("Errors", 1)
+    unqualified = world.diagnose()
+    world.asked = {"qualifier": "$LATEST"}
+    assert [each.id for each in world.diagnose().findings] == [each.id for each in unqualified.findings]
+    assert {each.id for each in unqualified.findings} == {
+        *("public-invoke", "queue-visibility-short", "errors-seen")
+    }
+
+
+def test_a_dry_run_that_fails_otherwise(world: World) -> None:
+    """A fault of Lambda's says nothing of permissions: it could not be looked at, on asyncio either."""
+    world.hand_over(read_timeout=60)
+    world.refuse("Invoke", "ServiceException", 500)
+
+    async def look() -> Diagnosis:
+        async with world.async_client() as client:
+            return await client.diagnose(world.name)
+
+    diagnosis = world.diagnose()
+    assert actions(diagnosis).keys() == {"lambda:InvokeFunction"}
+    assert asyncio.run(look()) == diagnosis
