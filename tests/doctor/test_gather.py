@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.config import Config
 from botocore.stub import Stubber
 
 from lambda_invoke import (
@@ -302,3 +303,22 @@ def test_a_dry_run_that_fails_otherwise(world: World) -> None:
     diagnosis = world.diagnose()
     assert actions(diagnosis).keys() == {"lambda:InvokeFunction"}
     assert asyncio.run(look()) == diagnosis
+
+
+def test_a_service_that_cannot_be_reached(world: World) -> None:
+    """CloudWatch is not Lambda: the rest of the diagnosis is there."""
+    once = Config(retries={"total_max_attempts": 1})
+    with ScriptedServer(refusing=True) as server:
+        watch = SESSION.client("cloudwatch", endpoint_url=server.url, config=once)
+        world.options = {"services": lambda _: watch}
+        reasons = actions(world.diagnose())
+    assert str(reasons["cloudwatch:GetMetricData"]).startswith("EndpointConnectionError: ")
+
+
+def test_without_the_configuration_what_was_asked_for_says_whose_it_is(world: World) -> None:
+    """Where it may not be read, the account of an ARN still tells others from its own."""
+    world.permit("111111111111")
+    world.refuse("GetFunctionConfiguration")
+    with world.client() as client:
+        diagnosis = client.diagnose(f"arn:aws:lambda:us-east-1:111111111111:function:{world.name}")
+    assert [each.id for each in diagnosis.findings] == ["could-not-look"]
