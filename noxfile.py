@@ -115,6 +115,15 @@ def recordings(session: nox.Session) -> None:
 
 
 @nox.session
+def natives(session: nox.Session) -> None:
+    """Test functions in Go and Rust: the first time it builds them, for minutes, where go and cargo are."""
+    session.install("-e", ".[all]", *group("test"))
+    session.run("python", "-m", "tests.support.go_program")
+    session.run("python", "-m", "tests.support.native")
+    session.run("pytest", "-rs", "tests/local/test_go.py", "tests/local/test_natives.py", *session.posargs)
+
+
+@nox.session
 def soak(session: nox.Session) -> None:
     """Run the long tests, which the other sessions leave out."""
     session.install("-e", ".[all]", *group("test"))

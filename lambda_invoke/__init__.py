@@ -33,6 +33,7 @@ from lambda_invoke.errors import (
     DeadlineExceededError,
     DoubleEncodedPayloadWarning,
     DurableExecutionConflictError,
+    EventDroppedError,
     Executed,
     FanOutError,
     FanOutInterrupted,
@@ -86,6 +87,9 @@ from lambda_invoke.transports.drive import Clock
 if TYPE_CHECKING:
     from lambda_invoke.aio import AsyncLambdaClient
     from lambda_invoke.doctor.findings import Diagnosis, Finding, Severity
+    from lambda_invoke.events.config import UNCHANGED, EventConfig
+    from lambda_invoke.events.outcome import BatchFailure, EventOutcome, UnreadableRecord
+    from lambda_invoke.events.records import read_record, read_records
     from lambda_invoke.fanout.aio_mapping import AsyncMapIterator
     from lambda_invoke.fanout.cost import CostEstimate, Prices
     from lambda_invoke.fanout.journaled import Journal
@@ -97,6 +101,13 @@ if TYPE_CHECKING:
     from lambda_invoke.fanout.timeline import TimelineBucket
 
 _LAZY = {
+    "BatchFailure": "lambda_invoke.events.outcome",
+    "EventConfig": "lambda_invoke.events.config",
+    "UNCHANGED": "lambda_invoke.events.config",
+    "EventOutcome": "lambda_invoke.events.outcome",
+    "UnreadableRecord": "lambda_invoke.events.outcome",
+    "read_record": "lambda_invoke.events.records",
+    "read_records": "lambda_invoke.events.records",
     "AsyncLambdaClient": "lambda_invoke.aio",
     "AsyncMapIterator": "lambda_invoke.fanout.aio_mapping",
     "CompletionReason": "lambda_invoke.fanout.report",
@@ -116,6 +127,7 @@ _LAZY = {
 
 __all__ = [
     "NO_PAYLOAD",
+    "UNCHANGED",
     "AbandonedError",
     "Accepted",
     "AccessDeniedError",
@@ -126,6 +138,7 @@ __all__ = [
     "AsyncMapIterator",
     "AsyncTransport",
     "Attempt",
+    "BatchFailure",
     "Clock",
     "CompletionReason",
     "ConcurrencyLimitedWarning",
@@ -138,6 +151,9 @@ __all__ = [
     "DoubleEncodedPayloadWarning",
     "DryRun",
     "DurableExecutionConflictError",
+    "EventConfig",
+    "EventDroppedError",
+    "EventOutcome",
     "Executed",
     "Failure",
     "FailureKind",
@@ -201,8 +217,11 @@ __all__ = [
     "TimelineBucket",
     "Transport",
     "TruncatedResponseError",
+    "UnreadableRecord",
     "cancelled_call",
     "cancelled_report",
+    "read_record",
+    "read_records",
 ]
 
 

@@ -14,14 +14,16 @@ from lambda_invoke.core.retry import RetryPolicy
 from lambda_invoke.core.target import parse_target
 from lambda_invoke.errors import AccessDeniedError, FunctionError, RequestError
 from lambda_invoke.function import AsyncLambdaFunction
+from lambda_invoke.methods.aio_event_config import AsyncEventConfigMethods
 from lambda_invoke.methods.doctor import AsyncDoctorMethods
+from lambda_invoke.methods.listing import listed
 from lambda_invoke.transports.drive import Clock, drive_async
 from lambda_invoke.transports.sender import Sender
 from lambda_invoke.transports.threads import CONTROL_PLANE, in_thread, was_unsent
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
     from types import TracebackType
     from typing import Self, Unpack
 
@@ -35,14 +37,14 @@ if TYPE_CHECKING:
     from lambda_invoke.fanout.progress import ProgressCallback
     from lambda_invoke.fanout.report import FanOutReport, Keep
     from lambda_invoke.results import Accepted, Alias, DryRun, FunctionConfiguration, Invocation
-    from lambda_invoke.transports.protocols import BotoLambdaClient, Services
+    from lambda_invoke.transports.protocols import Services
 
 T = TypeVar("T")
 Req = TypeVar("Req")
 Res = TypeVar("Res")
 
 
-class AsyncLambdaClient(AsyncDoctorMethods, ClientBase):
+class AsyncLambdaClient(AsyncEventConfigMethods, AsyncDoctorMethods, ClientBase):
     """Invokes Lambda functions on asyncio: what :class:`LambdaClient` has, awaited.
 
     Made with the same arguments, which mean the same. A client that builds its own boto3 client
@@ -408,27 +410,23 @@ class AsyncLambdaClient(AsyncDoctorMethods, ClientBase):
         """The functions of the account and region, fetched page by page as they are consumed."""
         from lambda_invoke import control_plane
 
-        return self._listed(lambda client: control_plane.function_pages(client, all_versions=all_versions))
+        return listed(
+            self._sender, lambda client: control_plane.function_pages(client, all_versions=all_versions)
+        )
 
     def list_versions(self, function: str) -> AsyncIterator[FunctionConfiguration]:
         """A function's versions, ``$LATEST`` included."""
         from lambda_invoke import control_plane
 
         target = parse_target(function)
-        return self._listed(lambda client: control_plane.version_pages(client, target))
+        return listed(self._sender, lambda client: control_plane.version_pages(client, target))
 
     def list_aliases(self, function: str) -> AsyncIterator[Alias]:
         """A function's aliases."""
         from lambda_invoke import control_plane
 
         target = parse_target(function)
-        return self._listed(lambda client: control_plane.alias_pages(client, target))
-
-    async def _listed(self, pages: Callable[[BotoLambdaClient], Iterator[list[T]]]) -> AsyncIterator[T]:
-        found = await in_thread(CONTROL_PLANE, lambda: pages(self._sender.control()))
-        while (page := await in_thread(CONTROL_PLANE, lambda: next(found, None))) is not None:
-            for one in page:
-                yield one
+        return listed(self._sender, lambda client: control_plane.alias_pages(client, target))
 
     async def get_configuration(
         self, function: str, *, qualifier: str | None = None

@@ -15,10 +15,11 @@ from lambda_invoke.errors import (
     DeadlineExceededError,
     Executed,
     FunctionConfigurationError,
+    OutcomeUnknownError,
     RequestError,
 )
 from lambda_invoke.results import Alias, FunctionConfiguration
-from lambda_invoke.transports.failures import NETWORK, NO_CREDENTIALS, words
+from lambda_invoke.transports.failures import NETWORK, NO_CREDENTIALS, NOT_CONNECTED, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,27 +37,27 @@ def function_pages(
 ) -> Iterator[list[FunctionConfiguration]]:
     """The functions of the account and region; a page is fetched when it is asked for."""
     arguments = {"FunctionVersion": "ALL"} if all_versions else {}
-    for page in _pages(client, "list_functions", "Functions", None, **arguments):
+    for page in control_pages(client, "list_functions", "Functions", None, **arguments):
         yield [configuration_of(function) for function in page]
 
 
 def version_pages(client: BotoLambdaClient, target: Target) -> Iterator[list[FunctionConfiguration]]:
     """A function's versions, ``$LATEST`` included."""
     named = {"FunctionName": target.function}
-    for page in _pages(client, "list_versions_by_function", "Versions", target, **named):
+    for page in control_pages(client, "list_versions_by_function", "Versions", target, **named):
         yield [configuration_of(version) for version in page]
 
 
 def alias_pages(client: BotoLambdaClient, target: Target) -> Iterator[list[Alias]]:
     """A function's aliases."""
-    for page in _pages(client, "list_aliases", "Aliases", target, FunctionName=target.function):
+    for page in control_pages(client, "list_aliases", "Aliases", target, FunctionName=target.function):
         yield [alias_of(alias) for alias in page]
 
 
 def get_configuration(client: BotoLambdaClient, target: Target) -> FunctionConfiguration:
     """A function's configuration, of the qualifier if there is one."""
     qualifier: dict[str, Any] = {} if target.qualifier is None else {"Qualifier": target.qualifier}
-    with _errors(target):
+    with control_errors(target):
         answer = client.get_function_configuration(FunctionName=target.function, **qualifier)
     return configuration_of(answer)
 
@@ -153,12 +154,13 @@ def alias_of(answer: Mapping[str, Any]) -> Alias:
     )
 
 
-def _pages(
+def control_pages(
     client: BotoLambdaClient, operation: str, member: str, target: Target | None, **arguments: Any
 ) -> Iterator[list[Mapping[str, Any]]]:
+    """The listings' pages, each fetched when it is asked for: what they have under ``member``."""
     pages = iter(client.get_paginator(operation).paginate(**arguments))
     while True:
-        with _errors(target):
+        with control_errors(target):
             page = next(pages, None)
         if page is None:
             return
@@ -166,20 +168,28 @@ def _pages(
 
 
 @contextlib.contextmanager
-def _errors(target: Target | None) -> Iterator[None]:
-    """Say botocore's errors in the library's terms. Reading runs nothing: ``executed`` is NO."""
+def control_errors(target: Target | None, *, changes: bool = False) -> Iterator[None]:
+    """Say botocore's errors in the library's terms.
+
+    Reading runs nothing: ``executed`` is NO. Of what ``changes`` something, it says whether that was done.
+    """
     function = None if target is None else target.display
     try:
         yield
     except be.ClientError as error:
         raised = build_service_error(refusal_of(error.response), function=function or "")
         raised.function = function
-        raised.executed = Executed.NO
+        if not changes:
+            raised.executed = Executed.NO
         # botocore's own error may repeat signed headers, a session token among them: not chained.
         raise raised from None
     except NO_CREDENTIALS as error:
         raise CredentialsError(words(error), function=function) from error
     except NETWORK as error:
+        if changes and not isinstance(error, NOT_CONNECTED):
+            raise OutcomeUnknownError(
+                f"the change may have been made: {words(error)}", function=function
+            ) from error
         raise ConnectError(words(error), function=function) from error
     except be.BotoCoreError as error:
         if isinstance(error, be.StubResponseError):

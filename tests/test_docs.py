@@ -26,9 +26,11 @@ PAGES = [
         "docs/retries.md",
         "docs/asyncio.md",
         "docs/fanout.md",
+        "docs/events.md",
     ),
     *("docs/local.md", "docs/testing.md", "docs/cli.md", "docs/typing.md"),
     "docs/doctor.md",
+    *("docs/contract-synchronous.md", "docs/contract-event.md", "docs/contract-mapping.md"),
 ]
 NOT_RUN = re.compile(r"<!-- not run: .+ -->")
 FILE = re.compile(r"<!-- file: (\S+) -->")

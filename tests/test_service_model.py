@@ -26,6 +26,11 @@ def model() -> botocore.model.ServiceModel:
         ("get_policy", "GetPolicy"),
         ("get_function_concurrency", "GetFunctionConcurrency"),
         ("get_account_settings", "GetAccountSettings"),
+        ("get_function_event_invoke_config", "GetFunctionEventInvokeConfig"),
+        ("put_function_event_invoke_config", "PutFunctionEventInvokeConfig"),
+        ("update_function_event_invoke_config", "UpdateFunctionEventInvokeConfig"),
+        ("delete_function_event_invoke_config", "DeleteFunctionEventInvokeConfig"),
+        ("update_function_configuration", "UpdateFunctionConfiguration"),
     ],
 )
 def test_the_protocol_names_what_the_operation_takes(

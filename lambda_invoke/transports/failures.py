@@ -40,7 +40,7 @@ NO_CREDENTIALS = (
 )
 NETWORK = (be.HTTPClientError, be.ConnectionError)
 _BROKEN_REPLY = (be.ResponseStreamingError, be.IncompleteReadError)
-_NOT_CONNECTED = (be.ConnectTimeoutError, be.EndpointConnectionError, be.ProxyConnectionError)
+NOT_CONNECTED = (be.ConnectTimeoutError, be.EndpointConnectionError, be.ProxyConnectionError)
 
 
 def failure_of(error: BaseException, exchange: Exchange | None) -> Failure:
@@ -81,7 +81,7 @@ def _as_botocore_says(error: BaseException) -> Failure:
     bad_certificate = isinstance(error, be.SSLError) and any(
         isinstance(cause, ssl.SSLCertVerificationError | CertificateError) for cause in _causes(error)
     )
-    if isinstance(error, _NOT_CONNECTED) or bad_certificate:
+    if isinstance(error, NOT_CONNECTED) or bad_certificate:
         return Failure(FailureKind.CONNECT, Executed.NO, words(error), error)
     kind = FailureKind.LOST
     if isinstance(error, be.ReadTimeoutError | UrllibTimeout):

@@ -13,7 +13,7 @@ PAIRS = pytest.mark.parametrize(
     ("blocking", "awaited"), [(LambdaClient, AsyncLambdaClient), (LambdaFunction, AsyncLambdaFunction)]
 )
 RENAMED = {"close": "aclose", "__enter__": "__aenter__", "__exit__": "__aexit__"}
-LAZY = {"map", "list_functions", "list_versions", "list_aliases"}
+LAZY = {"map", "list_functions", "list_versions", "list_aliases", "list_event_configs"}
 NOT_AWAITED = {"__init__", "__repr__", "over", "function", "from_env", "with_options", "target", "transport"}
 
 
