@@ -95,6 +95,7 @@ from lambda_invoke.transports.drive import Clock
 
 if TYPE_CHECKING:
     from lambda_invoke.aio import AsyncLambdaClient
+    from lambda_invoke.doctor.findings import Diagnosis, Finding, Severity
     from lambda_invoke.events.config import UNCHANGED, EventConfig
     from lambda_invoke.events.outcome import BatchFailure, EventOutcome, UnreadableRecord
     from lambda_invoke.events.records import read_record, read_records
@@ -135,7 +136,9 @@ _LAZY = {
     "DynamoDBChange": "lambda_invoke.sources.dynamodb",
     "DynamoDBSource": "lambda_invoke.sources.dynamodb",
     "EventSourceMapping": "lambda_invoke.sources.mapping",
+    "Diagnosis": "lambda_invoke.doctor.findings",
     "FanOutReport": "lambda_invoke.fanout.report",
+    "Finding": "lambda_invoke.doctor.findings",
     "Journal": "lambda_invoke.fanout.journaled",
     "KinesisRecord": "lambda_invoke.sources.kinesis",
     "KinesisSource": "lambda_invoke.sources.kinesis",
@@ -148,6 +151,7 @@ _LAZY = {
     "SqlitePersistenceLayer": "lambda_invoke.once.sqlite",
     "SqsMessage": "lambda_invoke.sources.sqs",
     "SqsSource": "lambda_invoke.sources.sqs",
+    "Severity": "lambda_invoke.doctor.findings",
     "TimelineBucket": "lambda_invoke.fanout.timeline",
 }
 
@@ -178,6 +182,7 @@ __all__ = [
     "CredentialsError",
     "DeadlineExceededError",
     "Delivery",
+    "Diagnosis",
     "DoubleEncodedPayloadWarning",
     "DryRun",
     "DurableExecutionConflictError",
@@ -194,6 +199,7 @@ __all__ = [
     "FanOutError",
     "FanOutInterrupted",
     "FanOutReport",
+    "Finding",
     "FullJitter",
     "FunctionConfiguration",
     "FunctionConfigurationError",
@@ -254,6 +260,7 @@ __all__ = [
     "RetryPolicy",
     "ServiceError",
     "ServiceFaultError",
+    "Severity",
     "SqlitePersistenceLayer",
     "SqsMessage",
     "SqsSource",

@@ -15,6 +15,7 @@ from lambda_invoke.core.target import parse_target
 from lambda_invoke.errors import AccessDeniedError, FunctionError, RequestError
 from lambda_invoke.function import AsyncLambdaFunction
 from lambda_invoke.methods.aio_event_config import AsyncEventConfigMethods
+from lambda_invoke.methods.doctor import AsyncDoctorMethods
 from lambda_invoke.methods.listing import listed
 from lambda_invoke.methods.once import AsyncOnceMethods
 from lambda_invoke.methods.sources import AsyncSourceMethods
@@ -45,7 +46,9 @@ Req = TypeVar("Req")
 Res = TypeVar("Res")
 
 
-class AsyncLambdaClient(AsyncEventConfigMethods, AsyncOnceMethods, AsyncSourceMethods, ClientBase):
+class AsyncLambdaClient(
+    AsyncDoctorMethods, AsyncEventConfigMethods, AsyncOnceMethods, AsyncSourceMethods, ClientBase
+):
     """Invokes Lambda functions on asyncio: what :class:`LambdaClient` has, awaited.
 
     Made with the same arguments, which mean the same. A client that builds its own boto3 client

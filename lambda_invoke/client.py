@@ -13,6 +13,7 @@ from lambda_invoke.core.retry import RetryPolicy
 from lambda_invoke.core.target import parse_target
 from lambda_invoke.errors import AccessDeniedError, FunctionError, RequestError
 from lambda_invoke.function import LambdaFunction
+from lambda_invoke.methods.doctor import DoctorMethods
 from lambda_invoke.methods.event_config import EventConfigMethods
 from lambda_invoke.methods.once import OnceMethods
 from lambda_invoke.methods.sources import SourceMethods
@@ -41,7 +42,7 @@ Req = TypeVar("Req")
 Res = TypeVar("Res")
 
 
-class LambdaClient(EventConfigMethods, OnceMethods, SourceMethods, ClientBase):
+class LambdaClient(DoctorMethods, EventConfigMethods, OnceMethods, SourceMethods, ClientBase):
     """Invokes Lambda functions, blocking. Safe to share between threads; safe after a fork.
 
     Give it a boto3 client (``boto_client``: a Stubber's, an instrumented one) and that client is

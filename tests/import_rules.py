@@ -20,6 +20,7 @@ LAYERS = (
     ("core",),
     ("transports", "control_plane"),
     ("fanout", "events", "sources", "once"),
+    ("fanout", "events", "sources", "doctor"),
     ("base", "methods", "client", "aio", "function"),
     ("",),
     ("local",),

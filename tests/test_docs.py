@@ -31,6 +31,7 @@ PAGES = [
         "docs/once.md",
     ),
     *("docs/local.md", "docs/testing.md", "docs/cli.md", "docs/typing.md"),
+    "docs/doctor.md",
     *("docs/contract-synchronous.md", "docs/contract-event.md", "docs/contract-mapping.md"),
 ]
 NOT_RUN = re.compile(r"<!-- not run: .+ -->")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from lambda_invoke.cli import exit_codes
 from lambda_invoke.cli.argument_types import count, seconds, tolerated
+from lambda_invoke.cli.doctor_arguments import add_doctor
 from lambda_invoke.cli.local_arguments import add_local
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_invoke(commands)
     _add_map(commands)
     _add_list(commands)
+    _add_where(add_doctor(commands))
     return top
 
 

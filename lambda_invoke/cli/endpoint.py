@@ -68,9 +68,11 @@ def reach(args: argparse.Namespace) -> Iterator[Reached]:
         yield reached
 
 
-def aws_client(args: argparse.Namespace) -> LambdaClient:
+def aws_client(
+    args: argparse.Namespace, *, timeout: float | None = None, deadline: float | None = None
+) -> LambdaClient:
     """A client for ``--region``, ``--profile`` and ``--endpoint-url``."""
-    return LambdaClient(**_aws(args))
+    return LambdaClient(**_aws(args), timeout=timeout, deadline=deadline)
 
 
 def _aws(args: argparse.Namespace) -> dict[str, Any]:

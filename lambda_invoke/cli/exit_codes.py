@@ -17,6 +17,11 @@ REFUSED: Final = 2
 MAY_HAVE_RUN: Final = 3
 NOT_SENT: Final = 4
 
+DOCTOR_WARNING: Final = 1
+DOCTOR_ERROR: Final = 2
+DOCTOR_UNKNOWN: Final = 3
+NO_DIAGNOSIS: Final = 4
+
 # From sysexits.h, so that they stay clear of what map and invoke mean by 1 to 4; argparse's own
 # code for a usage error is 2.
 USAGE: Final = 64

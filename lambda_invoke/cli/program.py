@@ -52,6 +52,10 @@ def _run(args: argparse.Namespace) -> int:
             from lambda_invoke.cli.demo import run as demo
 
             return demo()
+        case "doctor":
+            from lambda_invoke.cli.doctor import run as doctor
+
+            return doctor(args)
         case "invoke":
             from lambda_invoke.cli.invoke import run as invoke
 

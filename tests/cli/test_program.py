@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["local"], ["invoke"], ["map"], ["list"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [[], ["demo"], ["local"], ["invoke"], ["map"], ["list"], ["doctor"]], ids=" ".join
+)
 def test_help(command: list[str]) -> None:
     """Every command has help, and those whose exit codes mean something say what."""
     done = run(*command, "--help")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("usage: lambda_invoke")
-    assert ("exit codes:" in done.out) == (command in (["local"], ["invoke"], ["map"]))
+    assert ("exit codes:" in done.out) == (command in (["local"], ["invoke"], ["map"], ["doctor"]))
 
 
 def test_version() -> None:
