@@ -49,19 +49,20 @@ def test_the_file_is_private(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("there", "free"),
+    ("times", "free"),
     [
-        (record(), False),
-        (record(lock=None), False),
-        (record(lock=-1), True),
-        (record(ttl=-2), True),
-        (record(ttl=-2, lock=60), True),
+        ({}, False),
+        ({"lock": None}, False),
+        ({"lock": -1}, True),
+        ({"ttl": -2}, True),
+        ({"ttl": -2, "lock": 60}, True),
     ],
     ids=["held", "held for ever", "lock expired", "expired", "expired before its lock"],
 )
-def test_put_is_conditional(tmp_path: Path, there: DataRecord, free: bool) -> None:
+def test_put_is_conditional(tmp_path: Path, times: dict[str, Any], free: bool) -> None:
     """As DynamoDB's condition: none there, an expired record, or an expired lock."""
     layer = SqlitePersistenceLayer(tmp_path / "keys")
+    there = record(**times)
     layer._put_record(there)
     if free:
         layer._put_record(record())
