@@ -30,6 +30,7 @@ declares the call idempotent.
     │   ├── ResponseTimeoutError                     no whole reply within the timeout
     │   ├── ConnectionLostError                      the connection broke before the reply
     │   ├── TruncatedResponseError                   the reply broke off
+    │   ├── EventOutcomeUnknownError                 no record of an Event came: .accepted_at .waited
     │   └── AbandonedError                           given up by the caller while in flight
     ├── NotSentError                        NO       a fan-out ended before the item was sent
     ├── FunctionError                       YES      the function ran (or began to) and failed
@@ -42,6 +43,7 @@ declares the call idempotent.
     ├── PayloadDecodingError                YES      it ran; the reply is not what was asked for
     ├── DeadlineExceededError               as of the last attempt
     ├── JournalError                        NO       a fan-out's journal cannot be written any more
+    ├── QueueError                          NO       a queue of outcomes or dead letters: .code .queue_url
     └── FanOutError                         as of its failures: raise_for_failures()
 
     KeyboardInterrupt
@@ -56,6 +58,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from lambda_invoke.fanout.report import FanOutReport
     from lambda_invoke.results import Attempt, LogTail, RemoteError, StackFrame
@@ -295,6 +298,31 @@ class TruncatedResponseError(OutcomeUnknownError):
     """The reply broke off before its end."""
 
 
+class EventOutcomeUnknownError(OutcomeUnknownError):
+    """No record of an accepted Event came in time: it may run yet, have run, or have been dropped.
+
+    ``request_ids`` are those that were waited for and missing (of a single Event, ``request_id`` too),
+    ``accepted_at`` when the Event was accepted, at the latest, if that is known, ``waited`` for how many
+    seconds, ``queue_url`` where. The record may come later: ask the handle again.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        request_ids: Iterable[str] = (),
+        accepted_at: datetime | None = None,
+        waited: float = 0.0,
+        queue_url: str | None = None,
+        **facts: Any,
+    ) -> None:
+        super().__init__(message, **facts)
+        self.request_ids: tuple[str, ...] = tuple(request_ids)
+        self.accepted_at = accepted_at
+        self.waited = waited
+        self.queue_url = queue_url
+
+
 class AbandonedError(OutcomeUnknownError):
     """The call was given up by its caller when it may have run: Ctrl-C, a stop, a closed job."""
 
@@ -424,6 +452,28 @@ class JournalError(LambdaInvokeError):
 
     What was committed before is in the file, and a new run resumes from it.
     """
+
+
+class QueueError(LambdaInvokeError):
+    """A queue could not be read or changed: there is none, it is denied, it cannot be reached.
+
+    ``queue_url`` is the queue's, ``code`` and ``status_code`` are SQS's when it answered, else None.
+    ``executed`` is NO, for reading a queue runs nothing; of who waits for an Event it is UNKNOWN.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        queue_url: str | None = None,
+        code: str | None = None,
+        status_code: int | None = None,
+        **facts: Any,
+    ) -> None:
+        super().__init__(message, **facts)
+        self.queue_url = queue_url
+        self.code = code
+        self.status_code = status_code
 
 
 class FanOutError(LambdaInvokeError):
