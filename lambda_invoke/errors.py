@@ -44,10 +44,12 @@ declares the call idempotent.
     ├── DeadlineExceededError               as of the last attempt
     ├── JournalError                        NO       a fan-out's journal cannot be written any more
     ├── QueueError                          NO       a queue of outcomes or dead letters: .code .queue_url
+    ├── RedriveError                        as of its failures: raise_for_failures() of a redrive
     └── FanOutError                         as of its failures: raise_for_failures()
 
     KeyboardInterrupt
-    └── FanOutInterrupted                            Ctrl-C in fan_out: .report
+    ├── FanOutInterrupted                            Ctrl-C in fan_out: .report
+    └── RedriveInterrupted                           Ctrl-C in redrive: .report
 """
 
 from __future__ import annotations
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from lambda_invoke.events.redrive_report import RedriveReport
     from lambda_invoke.fanout.report import FanOutReport
     from lambda_invoke.results import Attempt, LogTail, RemoteError, StackFrame
 
@@ -484,10 +487,26 @@ class FanOutError(LambdaInvokeError):
         self.report = report
 
 
+class RedriveError(LambdaInvokeError):
+    """A redrive left something undone; ``report`` says what. ``executed``: the worst of it."""
+
+    def __init__(self, message: str = "", *, report: RedriveReport, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.report = report
+
+
 class FanOutInterrupted(_Whole, KeyboardInterrupt):
     """Ctrl-C in ``fan_out``: nothing new was sent; ``report`` says what is known."""
 
     def __init__(self, message: str, report: FanOutReport[Any]) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class RedriveInterrupted(_Whole, KeyboardInterrupt):
+    """Ctrl-C in ``redrive``: nothing new was sent; ``report`` says what is known."""
+
+    def __init__(self, message: str, report: RedriveReport) -> None:
         super().__init__(message)
         self.report = report
 
