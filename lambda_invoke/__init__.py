@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lambda_invoke.client import LambdaClient
-from lambda_invoke.core.cancelled import cancelled_call, cancelled_report
+from lambda_invoke.core.cancelled import cancelled_call, cancelled_redrive, cancelled_report
 from lambda_invoke.core.codec import NO_PAYLOAD, Limits
 from lambda_invoke.core.retry import FullJitter, RetryBudget, RetryPolicy
 from lambda_invoke.core.transport import (
@@ -62,6 +62,8 @@ from lambda_invoke.errors import (
     QueueError,
     QuotaExceededError,
     RecursiveInvocationError,
+    RedriveError,
+    RedriveInterrupted,
     RequestError,
     RequestTooLargeError,
     ResponseTimeoutError,
@@ -90,6 +92,8 @@ if TYPE_CHECKING:
     from lambda_invoke.aio import AsyncLambdaClient
     from lambda_invoke.events.outcome import BatchFailure, EventOutcome, UnreadableRecord
     from lambda_invoke.events.records import read_record, read_records
+    from lambda_invoke.events.redrive_plan import RedriveGroup, RedrivePlan
+    from lambda_invoke.events.redrive_report import RedriveEnd, RedrivenMessage, RedriveReport
     from lambda_invoke.fanout.aio_mapping import AsyncMapIterator
     from lambda_invoke.fanout.cost import CostEstimate, Prices
     from lambda_invoke.fanout.journaled import Journal
@@ -117,6 +121,11 @@ _LAZY = {
     "Prices": "lambda_invoke.fanout.cost",
     "Progress": "lambda_invoke.fanout.progress",
     "Quantiles": "lambda_invoke.fanout.quantiles",
+    "RedriveEnd": "lambda_invoke.events.redrive_report",
+    "RedriveGroup": "lambda_invoke.events.redrive_plan",
+    "RedrivePlan": "lambda_invoke.events.redrive_plan",
+    "RedriveReport": "lambda_invoke.events.redrive_report",
+    "RedrivenMessage": "lambda_invoke.events.redrive_report",
     "TimelineBucket": "lambda_invoke.fanout.timeline",
 }
 
@@ -192,6 +201,13 @@ __all__ = [
     "QueueError",
     "QuotaExceededError",
     "RecursiveInvocationError",
+    "RedriveEnd",
+    "RedriveError",
+    "RedriveGroup",
+    "RedriveInterrupted",
+    "RedrivePlan",
+    "RedriveReport",
+    "RedrivenMessage",
     "Refusal",
     "RemoteError",
     "Reply",
@@ -211,6 +227,7 @@ __all__ = [
     "TruncatedResponseError",
     "UnreadableRecord",
     "cancelled_call",
+    "cancelled_redrive",
     "cancelled_report",
     "read_record",
     "read_records",

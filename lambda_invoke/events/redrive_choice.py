@@ -38,6 +38,11 @@ class Choice:
     request_ids: frozenset[str] | None = None
     where: Where | None = None
 
+    @property
+    def narrows(self) -> bool:
+        """Whether there is any filter."""
+        return self != Choice()
+
     def refusal(self, message: ReadMessage, now: datetime) -> str | None:
         """Why a message is left alone; None if it is to be sent again.
 
@@ -53,7 +58,7 @@ class Choice:
         assert outcome is not None
         if self.error_types is not None and not self.error_types & _names(message):
             return False
-        if self.functions is not None and not self.functions & _function_names(outcome.function):
+        if self.functions is not None and not self.functions & _function_names(outcome.function or ""):
             return False
         if self.request_ids is not None and outcome.request_id not in self.request_ids:
             return False
@@ -65,7 +70,11 @@ class Choice:
         if message.since is None:
             return False
         age = (now - message.since).total_seconds()
-        return (self.older_than or -math.inf) <= age <= (math.inf if self.newer_than is None else self.newer_than)
+        return (
+            (self.older_than or -math.inf)
+            <= age
+            <= (math.inf if self.newer_than is None else self.newer_than)
+        )
 
     def _passes(self, outcome: EventOutcome[Any]) -> bool:
         if self.where is None:
@@ -107,16 +116,17 @@ def choice_of(
 def _set(name: str, given: str | Iterable[str] | None) -> frozenset[str] | None:
     if given is None:
         return None
-    found = frozenset([given] if isinstance(given, str) else given)
-    if not all(isinstance(one, str) and one for one in found):
+    found: frozenset[object] = frozenset([given] if isinstance(given, str) else given)
+    names = frozenset(one for one in found if isinstance(one, str) and one)
+    if len(names) < len(found):
         raise RequestError(f"{name} is a str, or some of them")
-    return found
+    return names
 
 
 def _seconds(name: str, given: float | timedelta | None) -> float | None:
     if given is None:
         return None
-    seconds = given.total_seconds() if isinstance(given, timedelta) else given
+    seconds: object = given.total_seconds() if isinstance(given, timedelta) else given
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
         raise RequestError(f"{name} is an age in seconds, or a timedelta, not {given!r}")
     return float(seconds)

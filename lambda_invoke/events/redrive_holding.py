@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import enum
 import functools
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from lambda_invoke.errors import LambdaInvokeError
     from lambda_invoke.events.queue import Queue, QueueMessage
-    from lambda_invoke.events.redrive_messages import ReadMessage
-    from lambda_invoke.fanout.journal_state import Known
+    from lambda_invoke.events.redrive_report import RedrivenMessage
 
 T = TypeVar("T")
 
@@ -35,21 +33,34 @@ _THREADS = DaemonThreads(16)
 _NOTHING: Mapping[str, Any] = {}
 
 
+class State(enum.Enum):
+    """Where a message that is held stands."""
+
+    IN_WORK = enum.auto()
+    SKIPPED = enum.auto()
+    FAILED = enum.auto()
+    MAY_HAVE_RUN = enum.auto()
+    DONE = enum.auto()
+
+
 @attrs.define(eq=False)
 class Held:
     """One message that this run has; its body is not kept.
 
-    ``until`` is when it becomes visible to others, on the loop's clock; ``lapsed`` that it did.
+    ``until`` is when it becomes visible to others, on the loop's clock; ``lapsed`` that it did;
+    ``is_leaving`` that it is being deleted. ``state`` and ``about`` are what the report says of it.
     """
 
     message: QueueMessage
     until: float
-    read: ReadMessage | None = None
-    row: int | None = None
-    known: Known | None = None
-    reason: str = ""
-    error: LambdaInvokeError | None = None
+    state: State = State.IN_WORK
+    about: RedrivenMessage | None = None
     lapsed: bool = False
+    is_leaving: bool = False
+
+    def forget_body(self) -> None:
+        """Keep of the message what SQS wants to be told, and no more."""
+        self.message = attrs.evolve(self.message, raw=_NOTHING)
 
 
 class Holding:
@@ -64,7 +75,6 @@ class Holding:
         self.lapses = 0
         self._visibility = visibility_timeout
         self._beating: asyncio.Task[None] | None = None
-        self._receiving: asyncio.Task[list[QueueMessage]] | None = None
 
     async def receive(self, most: int = MAX_BATCH) -> tuple[list[Held], bool]:
         """Messages that are not held yet, and whether any came at all.
@@ -74,19 +84,12 @@ class Holding:
         Raises:
             QueueError: the queue cannot be read.
         """
-        if self._receiving is None:
-            self._receiving = asyncio.ensure_future(self._receive(most))
-        # Whoever is cancelled here has not lost what SQS hands out meanwhile: it is given back at the end.
-        came = await asyncio.shield(self._receiving)
-        self._receiving = None
-        return self._take(came), bool(came)
-
-    async def _receive(self, most: int) -> list[QueueMessage]:
-        return await threaded(
+        came = await threaded(
             functools.partial(
                 self.queue.receive, wait=POLL_SECONDS, visibility_timeout=self._visibility, most=most
             )
         )
+        return self._take(came), bool(came)
 
     def _take(self, came: Iterable[QueueMessage]) -> list[Held]:
         until = self._now() + self._visibility
@@ -113,8 +116,14 @@ class Holding:
         Raises:
             QueueError: the queue cannot be changed; all of them stay held, though some may be gone.
         """
+        for held in some:
+            held.is_leaving = True
         messages = [held.message for held in some]
-        failed = await threaded(functools.partial(self.queue.delete, messages))
+        try:
+            failed = await threaded(functools.partial(self.queue.delete, messages))
+        finally:
+            for held in some:
+                held.is_leaving = False
         refused = {one.message.message_id for one in failed}
         for held in some:
             if held.message.message_id not in refused:
@@ -130,9 +139,6 @@ class Holding:
     ) -> None:
         assert self._beating is not None
         self._beating.cancel()
-        if self._receiving is not None:
-            with contextlib.suppress(QueueError):
-                self._take(await self._receiving)
         await self._release()
 
     async def _release(self) -> None:
@@ -170,7 +176,7 @@ class Holding:
                     self._lapse(one)
 
     def _has(self, held: Held) -> bool:
-        return held.message.message_id in self.held
+        return held.message.message_id in self.held and not held.is_leaving
 
     def _lapse(self, held: Held) -> None:
         self.lapses += not held.lapsed

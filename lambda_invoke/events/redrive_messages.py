@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from lambda_invoke.errors import FunctionError
-from lambda_invoke.events.outcome import EventOutcome, UnreadableRecord
+from lambda_invoke.errors import FunctionError, PayloadDecodingError
+from lambda_invoke.events.outcome import BatchFailure, UnreadableRecord
 from lambda_invoke.events.records import read_record
 
 if TYPE_CHECKING:
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from lambda_invoke.errors import LambdaInvokeError
+    from lambda_invoke.events.outcome import EventOutcome
     from lambda_invoke.events.queue import QueueMessage
+
 
 class Kind(enum.Enum):
     """What a message is. Only a ``FAILED_EVENT`` is ever sent again."""
@@ -58,7 +60,7 @@ class ReadMessage:
     @property
     def function(self) -> str:
         """The function that failed, an ARN; empty where the message does not name it."""
-        return "" if self.outcome is None else self.outcome.function
+        return (self.outcome.function or "") if self.outcome is not None else ""
 
     @property
     def error_type(self) -> str:
@@ -91,18 +93,19 @@ def read_message(message: QueueMessage) -> ReadMessage:
 
 def _classify(raw: Mapping[str, Any]) -> tuple[Kind, str, EventOutcome[Any] | None]:
     record = read_record(raw)
-    if isinstance(record, EventOutcome):
-        if record.error is None:
-            return Kind.SUCCESS, "it succeeded", record
-        if record.request_payload is None:
-            return Kind.UNREADABLE, "the record does not hold what was sent to the function", None
-        return Kind.FAILED_EVENT, "", record
-    from_queue = (raw.get("Attributes") or {}).get("DeadLetterQueueSourceArn")
-    if from_queue is not None:
-        # Checked after: a record of Lambda's that SQS moved once more is still one.
-        name = from_queue.rpartition(":")[2]
-        why = f"SQS moved it here from {name}, which is where it is moved back to (StartMessageMoveTask)"
-        return Kind.SOURCE_MESSAGE, why, None
     if isinstance(record, UnreadableRecord):
-        return Kind.UNREADABLE, record.reason, None
-    return Kind.BATCH, "the record of an event source mapping points at its batch and does not hold it", None
+        return Kind.UNREADABLE, f"unreadable: {record.reason}", None
+    if isinstance(record, BatchFailure):
+        return (*_of_a_mapping(record), None)
+    if record.error is None or isinstance(record.error, PayloadDecodingError):
+        return Kind.SUCCESS, "it succeeded", record
+    if record.request_payload is None:
+        return Kind.UNREADABLE, "unreadable: the record does not hold what was sent to the function", None
+    return Kind.FAILED_EVENT, "", record
+
+
+def _of_a_mapping(record: BatchFailure) -> tuple[Kind, str]:
+    source = (record.source_arn or "").rpartition(":")[2] or "a source"
+    if record.kind == "sqs":
+        return Kind.SOURCE_MESSAGE, f"SQS moved it here from {source}: StartMessageMoveTask moves it back"
+    return Kind.BATCH, f"a batch of {source} that an event source mapping gave up, and no Event"

@@ -137,8 +137,8 @@ class RedrivePlan:
             notes.append(f"{self.unnamed:,} do not name their function (dead letters): say which it is")
         if self.may_have_run:
             notes.append(
-                f"{self.may_have_run:,} may have run: an earlier redrive sent them and did not learn what became "
-                f"of them ({self.journal})"
+                f"{self.may_have_run:,} may have run: an earlier redrive sent them and did not learn what "
+                f"became of them ({self.journal})"
             )
         done = sum(group.done for group in self.groups)
         if done:
@@ -153,7 +153,7 @@ def _plain(_owner: object, _field: object, value: Any) -> Any:
 
 
 def _row(group: RedriveGroup) -> tuple[str, ...]:
-    more = ", ..." if group.count > len(group.request_ids) and group.request_ids else ""
+    one = group.request_ids[0] if group.request_ids else "-"
     kind = "" if group.kind is Kind.FAILED_EVENT else f"({group.kind.value})"
     return (
         f"{group.count:,}",
@@ -161,7 +161,7 @@ def _row(group: RedriveGroup) -> tuple[str, ...]:
         kind or group.error_type,
         short_function(group.function) if not kind or group.function else "-",
         ages_text(group.newest, group.oldest),
-        ", ".join(group.request_ids) + more or "-",
+        one if group.count == 1 or one == "-" else f"{one}, ...",
     )
 
 
@@ -172,11 +172,12 @@ class Survey:
         self._now = now
         self._groups: dict[tuple[Kind, str, str], _Growing] = {}
         self._events: set[str] = set()
+        self._chosen: dict[str, tuple[Kind, str, str]] = {}
         self.looked_at = 0
         self.unnamed = 0
         self.copies = 0
 
-    def add(self, message: ReadMessage, refusal: str | None, known: Known | None) -> None:
+    def add(self, message: ReadMessage, refusal: str | None) -> None:
         """Count one message; ``refusal`` is why the filters leave it alone."""
         self.looked_at += 1
         if message.request_id is not None:
@@ -184,12 +185,29 @@ class Survey:
             self._events.add(message.request_id)
         where = message.kind, message.error_type, message.function
         growing = self._groups.setdefault(where, _Growing())
-        doubt = known is not None and may_have_run(known)
-        done = known is not None and known.ok
-        chosen = refusal is None and not doubt and not done
-        self.unnamed += chosen and not message.function
         age = None if message.since is None else (self._now - message.since).total_seconds()
-        growing.add(message.request_id, age, chosen=chosen, may_have_run=doubt, done=done)
+        growing.add(message.request_id, age)
+        if refusal is None:
+            growing.chosen += 1
+            self.unnamed += not message.function
+            self._chosen[message.message_id] = where
+
+    @property
+    def chosen(self) -> list[str]:
+        """The message ids of what the filters take."""
+        return list(self._chosen)
+
+    def note_past(self, known: Mapping[str, Known]) -> None:
+        """Take what earlier runs are done with, or do not know the outcome of, from what is chosen."""
+        for message_id, past in known.items():
+            if not past.ok and not may_have_run(past):
+                continue
+            where = self._chosen[message_id]
+            growing = self._groups[where]
+            growing.chosen -= 1
+            growing.done += past.ok
+            growing.may_have_run += not past.ok
+            self.unnamed -= not where[-1]
 
     def groups(self) -> tuple[RedriveGroup, ...]:
         """What was counted: failed Events first, the largest group first."""
@@ -209,13 +227,8 @@ class _Growing:
     by_age: list[int] = attrs.field(factory=lambda: [0, 0, 0, 0])
     request_ids: list[str] = attrs.field(factory=list)
 
-    def add(
-        self, request_id: str | None, age: float | None, *, chosen: bool, may_have_run: bool, done: bool
-    ) -> None:
+    def add(self, request_id: str | None, age: float | None) -> None:
         self.count += 1
-        self.chosen += chosen
-        self.may_have_run += may_have_run
-        self.done += done
         if age is not None:
             self.newest = age if self.newest is None else min(self.newest, age)
             self.oldest = age if self.oldest is None else max(self.oldest, age)
