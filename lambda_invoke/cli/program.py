@@ -64,6 +64,10 @@ def _run(args: argparse.Namespace) -> int:
             from lambda_invoke.cli.mapping import run as mapping
 
             return mapping(args)
+        case "redrive":
+            from lambda_invoke.cli.redrive import run as redrive
+
+            return redrive(args)
         case _:
             from lambda_invoke.cli.listing import run as listing
 

@@ -168,7 +168,7 @@ class RedriveReport:
         return f"<RedriveReport of {self.queue_url}: {self._counts()}>"
 
     def _headline(self) -> str:
-        why = "" if self.ended is RedriveEnd.DRAINED else f"; ended early: {self.ended.value}"
+        why = "" if self.ended is RedriveEnd.DRAINED else f"; ended: {self.ended.value}"
         return f"{self.queue_url}: {self._counts()} in {self.duration:.1f} s{why}"
 
     def _counts(self) -> str:
