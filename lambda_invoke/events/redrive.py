@@ -19,7 +19,7 @@ from lambda_invoke.events.redrive_journal import RedriveJournal
 from lambda_invoke.events.redrive_run import RedriveOrder, RedriveRun
 from lambda_invoke.events.redrive_sending import event_caller
 from lambda_invoke.events.redrive_survey import survey
-from lambda_invoke.fanout.job import Job
+from lambda_invoke.fanout.job import DEFAULT_CONCURRENCY, Job
 from lambda_invoke.fanout.loop import BACKGROUND
 from lambda_invoke.fanout.progress import Progress, meter_for
 
@@ -85,11 +85,13 @@ def order_of(client: ClientBase, queue_url: str, function: str | None, **options
         given.concurrency,
         given.deadline,
     )
+    job.map_async(())  # refuses what no message could be sent with, and warns, in the caller's own thread
+    slots = min(job.concurrency or DEFAULT_CONCURRENCY, client._sender.slots)  # noqa: SLF001
     return RedriveOrder(
         Queue(client._sender.service("sqs"), queue_url),  # noqa: SLF001
         journal,
         choice,
-        job,
+        attrs.evolve(job, concurrency=slots),
         function,
         given.as_events,
         given.limit,

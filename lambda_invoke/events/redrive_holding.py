@@ -94,7 +94,7 @@ class Holding:
     def _take(self, came: Iterable[QueueMessage]) -> list[Held]:
         until = self._now() + self._visibility
         fresh = []
-        for message in came:
+        for message in {one.message_id: one for one in came}.values():
             held = self.held.get(message.message_id)
             if held is None:
                 held = self.held[message.message_id] = Held(message, until)

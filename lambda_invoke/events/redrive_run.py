@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from lambda_invoke.fanout.journal_state import Begun, Known
 
 _DELETERS = 4
+_OWN_SECONDS = 3.0
+"""From the start: SQS tells its time in whole seconds, so what comes in the first is not known as new."""
 _MOST_UNSETTLED = 1_000
 """Outcomes that wait for the journal or their deletion; beyond, no more messages are received."""
 
@@ -108,6 +110,7 @@ class RedriveRun:
         self._news = asyncio.Event()
         self._done: asyncio.Queue[Held] = asyncio.Queue()
         self._mapping: AsyncMapIterator[Any] | None = None
+        self._own_events: set[str] = set()
         self._succeeded = 0
         self._failed = 0
         self._deleted = 0
@@ -263,6 +266,8 @@ class RedriveRun:
         sent_at = read.message.sent_at
         if sent_at is not None and sent_at > self._state.now:
             return CAME_LATER  # of an Event that this run sent, it may be: it would never end
+        if read.request_id in self._own_events:
+            return CAME_LATER
         return None if function else "it does not name its function"
 
     def _decided(self, held: Held, read: ReadMessage, function: str, begun: Begun | RequestError) -> None:
@@ -306,12 +311,15 @@ class RedriveRun:
         if error is None:
             held.state = State.DONE
             self._succeeded += 1
+            self._note_event(outcome)
         elif record.in_doubt:
             held.state = State.MAY_HAVE_RUN
         elif isinstance(error, NotSentError):
             held.state = State.SKIPPED
         else:
             held.state = State.FAILED
+        if isinstance(error, DeadlineExceededError):
+            self._end(RedriveEnd.DEADLINE)  # the job's: its calls have none of their own
         if error is not None:
             reason = f"not sent: {error.message}" if held.state is State.SKIPPED else ""
             held.about = attrs.evolve(held.about, error=error, reason=reason)
@@ -324,6 +332,13 @@ class RedriveRun:
                 loop.call_soon_threadsafe(self._is_stored, held, failure)
 
         self._writer.finish(ready.row, record, stored)
+
+    def _note_event(self, outcome: Outcome[Any]) -> None:
+        """An Event that fails at once may be back in the queue before the queue's clock has moved on."""
+        accepted, now = outcome.invocation, asyncio.get_running_loop().time()
+        early = self._order.as_events and now - self._begun < _OWN_SECONDS
+        if early and accepted is not None and accepted.request_id is not None:
+            self._own_events.add(accepted.request_id)
 
     def _is_stored(self, held: Held, failure: JournalError | None) -> None:
         if failure is not None:
