@@ -149,6 +149,7 @@ class _Looking:
             order.journal,
             function=order.function,
             limit=order.limit,
+            visibility_timeout=order.visibility_timeout,
             halted=halted,
         )
 

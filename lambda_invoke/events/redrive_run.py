@@ -179,6 +179,7 @@ class RedriveRun:
                 order.journal,
                 function=None,
                 limit=None,
+                visibility_timeout=order.visibility_timeout,
                 halted=self.is_set,
             )
             if plan.unnamed:

@@ -98,9 +98,12 @@ async def survey(
     *,
     function: str | None,
     limit: int | None,
+    visibility_timeout: int,
     halted: Callable[[], bool],
 ) -> RedrivePlan:
     """Look at up to ``limit`` messages; ``halted`` ends it early.
+
+    They are hidden meanwhile, for half a minute at a time, or ``visibility_timeout`` if that is less.
 
     Raises:
         QueueError: the queue cannot be read.
@@ -111,7 +114,7 @@ async def survey(
     counted = Survey(state.now)
     warnings = _warnings(queue, state)
     idle = 0
-    async with Holding(queue, _HIDDEN_SECONDS) as holding:
+    async with Holding(queue, min(_HIDDEN_SECONDS, visibility_timeout)) as holding:
         while idle < IDLE_LIMIT and counted.looked_at < most and not halted():
             fresh, came = await holding.receive(min(MAX_BATCH, most - counted.looked_at))
             idle = 0 if fresh else idle + (1 if came else EMPTY)
