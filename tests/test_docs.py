@@ -28,6 +28,7 @@ PAGES = [
         "docs/fanout.md",
     ),
     *("docs/local.md", "docs/testing.md", "docs/cli.md", "docs/typing.md"),
+    "docs/redrive.md",
 ]
 NOT_RUN = re.compile(r"<!-- not run: .+ -->")
 FILE = re.compile(r"<!-- file: (\S+) -->")

@@ -12,6 +12,7 @@ import pytest
 
 import lambda_invoke as li
 from lambda_invoke import errors
+from lambda_invoke.events.redrive_report import RedriveEnd, RedriveReport
 from lambda_invoke.fanout.report import CompletionReason, FanOutReport
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ MARKER = "SECRET-MARKER"
 ATTEMPT = li.Attempt("reports:prod", 1, 0.0, 0.5, "ConnectError", li.Executed.NO, delay=0.1)
 
 REPORT: FanOutReport[Any] = FanOutReport((), CompletionReason.STOPPED, 1.0)
+REDRIVE = RedriveReport("https://queue/q", False, "journal", RedriveEnd.STOPPED, 1.0, 0, 0)
 
 EXTRAS: dict[str, dict[str, Any]] = {
     "PayloadEncodingError": {"path": "$.a"},
@@ -34,6 +36,7 @@ EXTRAS: dict[str, dict[str, Any]] = {
         "retry_after": 1.0,
     },
     "FanOutError": {"report": REPORT},
+    "RedriveError": {"report": REDRIVE},
     "EventDroppedError": {"condition": "EventAgeExceeded", "status_code": 429},
 }
 
@@ -75,7 +78,7 @@ def make(kind: type[li.LambdaInvokeError]) -> li.LambdaInvokeError:
 def test_the_tree_in_the_docstring_names_every_class() -> None:
     """The tree that a reader sees is the tree there is, and all of it is public."""
     tree = errors.__doc__ or ""
-    for kind in [*CLASSES, li.FanOutInterrupted]:
+    for kind in [*CLASSES, li.FanOutInterrupted, li.RedriveInterrupted]:
         assert kind.__name__ in tree
         assert getattr(li, kind.__name__) is kind
 

@@ -39,6 +39,8 @@ class Redriven:
     url: str
     told: dict[str, Any]
     ran: Path
+    local: LocalLambda
+    as_events: bool
 
     def put(self, events: range, *, seconds: float) -> None:
         """Records of as many Events that failed."""
@@ -53,9 +55,9 @@ class Redriven:
                 entries = []
 
     @contextlib.contextmanager
-    def child(self, *, as_events: bool = False) -> Iterator[subprocess.Popen[str]]:
+    def child(self) -> Iterator[subprocess.Popen[str]]:
         """A process that has just begun."""
-        told = json.dumps({**self.told, "as_events": as_events})
+        told = json.dumps({**self.told, "as_events": self.as_events})
         with subprocess.Popen(
             [sys.executable, str(HERE / "redrive_child.py"), told],
             env=environment(),
@@ -79,6 +81,7 @@ class Redriven:
 
     def executions(self) -> Counter[int]:
         """How often each id ran, as the handler counts it."""
+        self.local.wait_for_events(PATIENCE)
         lines = self.ran.read_text().split() if self.ran.exists() else []
         return Counter(map(int, lines))
 
@@ -97,8 +100,8 @@ class Redriven:
                 found[message["MessageId"]] = json.loads(message["Body"])["requestPayload"]["id"]
 
 
-@pytest.fixture
-def redriven(redrive_moto: Moto, tmp_path: Path) -> Iterator[Redriven]:
+@pytest.fixture(params=[False, True], ids=["synchronous", "as-events"])
+def redriven(redrive_moto: Moto, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Redriven]:
     """A queue of its own, and the function."""
     sqs = redrive_moto.client("sqs")
     url = sqs.create_queue(QueueName=f"killed-{random.getrandbits(32):x}")["QueueUrl"]
@@ -113,7 +116,7 @@ def redriven(redrive_moto: Moto, tmp_path: Path) -> Iterator[Redriven]:
             "secret": key.secret_key,
             "journal": str(tmp_path / "journal"),
         }
-        yield Redriven(sqs, url, told, tmp_path / "ran")
+        yield Redriven(sqs, url, told, tmp_path / "ran", local, request.param)
     sqs.close()
 
 
@@ -133,7 +136,7 @@ def test_nothing_is_lost_and_nothing_doubled(redriven: Redriven, kills: int, lot
         redriven.put(range(number * lot, (number + 1) * lot), seconds=0.05)
         with redriven.child() as child:
             wait_for(child, chance.choice(["begins", "sending", "sending"]))
-            time.sleep(chance.uniform(0, 0.4))
+            time.sleep(chance.uniform(0, 0.8))
             child.kill()
     before = redriven.executions()
     report = redriven.finish()
