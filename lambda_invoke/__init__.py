@@ -33,6 +33,7 @@ from lambda_invoke.errors import (
     DeadlineExceededError,
     DoubleEncodedPayloadWarning,
     DurableExecutionConflictError,
+    EventDroppedError,
     EventOutcomeUnknownError,
     Executed,
     FanOutError,
@@ -87,6 +88,8 @@ from lambda_invoke.transports.drive import Clock
 
 if TYPE_CHECKING:
     from lambda_invoke.aio import AsyncLambdaClient
+    from lambda_invoke.events.outcome import BatchFailure, EventOutcome, UnreadableRecord
+    from lambda_invoke.events.records import read_record, read_records
     from lambda_invoke.fanout.aio_mapping import AsyncMapIterator
     from lambda_invoke.fanout.cost import CostEstimate, Prices
     from lambda_invoke.fanout.journaled import Journal
@@ -98,6 +101,11 @@ if TYPE_CHECKING:
     from lambda_invoke.fanout.timeline import TimelineBucket
 
 _LAZY = {
+    "BatchFailure": "lambda_invoke.events.outcome",
+    "EventOutcome": "lambda_invoke.events.outcome",
+    "UnreadableRecord": "lambda_invoke.events.outcome",
+    "read_record": "lambda_invoke.events.records",
+    "read_records": "lambda_invoke.events.records",
     "AsyncLambdaClient": "lambda_invoke.aio",
     "AsyncMapIterator": "lambda_invoke.fanout.aio_mapping",
     "CompletionReason": "lambda_invoke.fanout.report",
@@ -124,6 +132,7 @@ __all__ = [
     "AsyncMapIterator",
     "AsyncTransport",
     "Attempt",
+    "BatchFailure",
     "Clock",
     "CompletionReason",
     "ConcurrencyLimitedWarning",
@@ -135,6 +144,8 @@ __all__ = [
     "DoubleEncodedPayloadWarning",
     "DryRun",
     "DurableExecutionConflictError",
+    "EventDroppedError",
+    "EventOutcome",
     "EventOutcomeUnknownError",
     "Executed",
     "Failure",
@@ -198,8 +209,11 @@ __all__ = [
     "TimelineBucket",
     "Transport",
     "TruncatedResponseError",
+    "UnreadableRecord",
     "cancelled_call",
     "cancelled_report",
+    "read_record",
+    "read_records",
 ]
 
 

@@ -32,6 +32,7 @@ declares the call idempotent.
     │   ├── TruncatedResponseError                   the reply broke off
     │   ├── EventOutcomeUnknownError                 no record of an Event came: .accepted_at .waited
     │   └── AbandonedError                           given up by the caller while in flight
+    ├── EventDroppedError                   UNKNOWN  Lambda gave an Event up; NO where it never tried it
     ├── NotSentError                        NO       a fan-out ended before the item was sent
     ├── FunctionError                       YES      the function ran (or began to) and failed
     │   ├── HandlerError                             the handler raised
@@ -325,6 +326,29 @@ class EventOutcomeUnknownError(OutcomeUnknownError):
 
 class AbandonedError(OutcomeUnknownError):
     """The call was given up by its caller when it may have run: Ctrl-C, a stop, a closed job."""
+
+
+class EventDroppedError(LambdaInvokeError):
+    """Lambda gave an Event up, and not because the function failed: it was too old, throttled, in a loop.
+
+    ``condition`` is the record's (an open string: EventAgeExceeded, ZeroReservedConcurrency...), None of
+    a dead-letter message, whose ``status_code`` is all it says: 429 for throttled. ``executed`` is NO if
+    the record says that Lambda never tried it, else UNKNOWN: an attempt may have run before.
+    """
+
+    default_executed = Executed.UNKNOWN
+
+    def __init__(
+        self, message: str = "", *, condition: str | None = None, status_code: int | None = None, **facts: Any
+    ) -> None:
+        super().__init__(message, **facts)
+        self.condition = condition
+        self.status_code = status_code
+
+    def _headline(self) -> str:
+        return (
+            self.message or f"Lambda dropped the event: {self.condition or self.status_code or 'no reason'}"
+        )
 
 
 class NotSentError(LambdaInvokeError):

@@ -34,11 +34,13 @@ EXTRAS: dict[str, dict[str, Any]] = {
         "retry_after": 1.0,
     },
     "FanOutError": {"report": REPORT},
+    "EventDroppedError": {"condition": "EventAgeExceeded", "status_code": 429},
 }
 
 EXECUTED = {
     li.OutcomeUnknownError: li.Executed.UNKNOWN,
     li.ServiceFaultError: li.Executed.UNKNOWN,
+    li.EventDroppedError: li.Executed.UNKNOWN,
     li.FunctionError: li.Executed.YES,
     li.PayloadDecodingError: li.Executed.YES,
 }
