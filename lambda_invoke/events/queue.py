@@ -82,6 +82,9 @@ class Queue:
             QueueError: there is no such queue, it may not be read, or it cannot be reached.
         """
         hidden = {} if visibility_timeout is None else {"VisibilityTimeout": visibility_timeout}
+        gives_up = getattr(getattr(getattr(self.client, "meta", None), "config", None), "read_timeout", None)
+        if isinstance(gives_up, int | float):
+            wait = max(0, min(wait, int(gives_up) - 1))  # the client would take a longer poll for a failure
         with queue_errors(self, "sqs:ReceiveMessage"):
             answer = self.client.receive_message(
                 QueueUrl=self.url,
