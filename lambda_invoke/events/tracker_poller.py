@@ -248,8 +248,9 @@ class Poller:
             queue.change_visibility(messages, 0)
             return
         queue.delete(looked.delete)
-        for seconds, held in looked.hold.items():
-            queue.change_visibility(held, seconds)
+        queue.change_visibilities(
+            (message, seconds) for seconds, held in looked.hold.items() for message in held
+        )
         if looked.pause:
             with self._lock:
                 self._lock.wait_for(lambda: self.closed or self._new, looked.pause)
