@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 HANDLER = f"{Path(__file__).parent / 'outcome_handlers.py'}:ends"
-SCALE = 0.01
+SCALE = 0.002
 TOGETHER = 100
 """Events on their way at once: moto takes the longer for a message, the more it holds."""
 COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
@@ -189,8 +189,8 @@ def resolve(moto: Moto, queue: Queue, count: int, *, awaited: bool) -> None:
 
 @pytest.mark.parametrize("awaited", [False, True], ids=["blocking", "asyncio"])
 def test_each_handle_resolves_to_its_own_outcome(moto: Moto, queue: Queue, *, awaited: bool) -> None:
-    """150 Events, four ways to fail; the queue ends empty of ours and untouched of others'."""
-    resolve(moto, queue, 150, awaited=awaited)
+    """100 Events, four ways to fail; the queue ends empty of ours and untouched of others'."""
+    resolve(moto, queue, 100, awaited=awaited)
 
 
 @pytest.mark.soak
