@@ -90,10 +90,14 @@ from lambda_invoke.transports.drive import Clock
 
 if TYPE_CHECKING:
     from lambda_invoke.aio import AsyncLambdaClient
+    from lambda_invoke.events.aio_tracker import AsyncOutcomeTracker
+    from lambda_invoke.events.handle import AsyncEventHandle, EventHandle
     from lambda_invoke.events.outcome import BatchFailure, EventOutcome, UnreadableRecord
     from lambda_invoke.events.records import read_record, read_records
     from lambda_invoke.events.redrive_plan import RedriveGroup, RedrivePlan
     from lambda_invoke.events.redrive_report import RedriveEnd, RedrivenMessage, RedriveReport
+    from lambda_invoke.events.tracker import OutcomeTracker
+    from lambda_invoke.events.tracker_check import OutcomeRoute
     from lambda_invoke.fanout.aio_mapping import AsyncMapIterator
     from lambda_invoke.fanout.cost import CostEstimate, Prices
     from lambda_invoke.fanout.journaled import Journal
@@ -105,19 +109,21 @@ if TYPE_CHECKING:
     from lambda_invoke.fanout.timeline import TimelineBucket
 
 _LAZY = {
-    "BatchFailure": "lambda_invoke.events.outcome",
-    "EventOutcome": "lambda_invoke.events.outcome",
-    "UnreadableRecord": "lambda_invoke.events.outcome",
-    "read_record": "lambda_invoke.events.records",
-    "read_records": "lambda_invoke.events.records",
+    "AsyncEventHandle": "lambda_invoke.events.handle",
     "AsyncLambdaClient": "lambda_invoke.aio",
     "AsyncMapIterator": "lambda_invoke.fanout.aio_mapping",
+    "AsyncOutcomeTracker": "lambda_invoke.events.aio_tracker",
+    "BatchFailure": "lambda_invoke.events.outcome",
     "CompletionReason": "lambda_invoke.fanout.report",
     "CostEstimate": "lambda_invoke.fanout.cost",
+    "EventHandle": "lambda_invoke.events.handle",
+    "EventOutcome": "lambda_invoke.events.outcome",
     "FanOutReport": "lambda_invoke.fanout.report",
     "Journal": "lambda_invoke.fanout.journaled",
     "MapIterator": "lambda_invoke.fanout.mapping",
     "MemoryUse": "lambda_invoke.fanout.tally",
+    "OutcomeRoute": "lambda_invoke.events.tracker_check",
+    "OutcomeTracker": "lambda_invoke.events.tracker",
     "Prices": "lambda_invoke.fanout.cost",
     "Progress": "lambda_invoke.fanout.progress",
     "Quantiles": "lambda_invoke.fanout.quantiles",
@@ -127,6 +133,9 @@ _LAZY = {
     "RedriveReport": "lambda_invoke.events.redrive_report",
     "RedrivenMessage": "lambda_invoke.events.redrive_report",
     "TimelineBucket": "lambda_invoke.fanout.timeline",
+    "UnreadableRecord": "lambda_invoke.events.outcome",
+    "read_record": "lambda_invoke.events.records",
+    "read_records": "lambda_invoke.events.records",
 }
 
 __all__ = [
@@ -136,9 +145,11 @@ __all__ = [
     "AccessDeniedError",
     "Alias",
     "Answer",
+    "AsyncEventHandle",
     "AsyncLambdaClient",
     "AsyncLambdaFunction",
     "AsyncMapIterator",
+    "AsyncOutcomeTracker",
     "AsyncTransport",
     "Attempt",
     "BatchFailure",
@@ -154,6 +165,7 @@ __all__ = [
     "DryRun",
     "DurableExecutionConflictError",
     "EventDroppedError",
+    "EventHandle",
     "EventOutcome",
     "EventOutcomeUnknownError",
     "Executed",
@@ -191,6 +203,8 @@ __all__ = [
     "MemoryUse",
     "NotSentError",
     "Outcome",
+    "OutcomeRoute",
+    "OutcomeTracker",
     "OutcomeUnknownError",
     "PayloadDecodingError",
     "PayloadEncodingError",

@@ -14,6 +14,7 @@ from lambda_invoke.core.retry import RetryPolicy
 from lambda_invoke.core.target import parse_target
 from lambda_invoke.errors import AccessDeniedError, FunctionError, RequestError
 from lambda_invoke.function import AsyncLambdaFunction
+from lambda_invoke.methods.outcomes import AsyncOutcomeMethods
 from lambda_invoke.methods.redrive import AsyncRedriveMethods
 from lambda_invoke.transports.drive import Clock, drive_async
 from lambda_invoke.transports.sender import Sender
@@ -42,7 +43,7 @@ Req = TypeVar("Req")
 Res = TypeVar("Res")
 
 
-class AsyncLambdaClient(AsyncRedriveMethods, ClientBase):
+class AsyncLambdaClient(AsyncOutcomeMethods, AsyncRedriveMethods, ClientBase):
     """Invokes Lambda functions on asyncio: what :class:`LambdaClient` has, awaited.
 
     Made with the same arguments, which mean the same. A client that builds its own boto3 client

@@ -13,6 +13,7 @@ from lambda_invoke.core.retry import RetryPolicy
 from lambda_invoke.core.target import parse_target
 from lambda_invoke.errors import AccessDeniedError, FunctionError, RequestError
 from lambda_invoke.function import LambdaFunction
+from lambda_invoke.methods.outcomes import OutcomeMethods
 from lambda_invoke.methods.redrive import RedriveMethods
 from lambda_invoke.transports.drive import Clock, drive
 from lambda_invoke.transports.sender import Sender
@@ -39,7 +40,7 @@ Req = TypeVar("Req")
 Res = TypeVar("Res")
 
 
-class LambdaClient(RedriveMethods, ClientBase):
+class LambdaClient(OutcomeMethods, RedriveMethods, ClientBase):
     """Invokes Lambda functions, blocking. Safe to share between threads; safe after a fork.
 
     Give it a boto3 client (``boto_client``: a Stubber's, an instrumented one) and that client is

@@ -10,6 +10,7 @@ import attrs
 from lambda_invoke.core.calls import Options, Terms
 from lambda_invoke.core.codec import NO_PAYLOAD, check_response_type
 from lambda_invoke.core.target import Target, parse_target, target_from_env
+from lambda_invoke.events.handle import AsyncEventHandle, EventHandle, sent_handle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable, Mapping
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from lambda_invoke.fanout.mapping import MapIterator
     from lambda_invoke.fanout.progress import ProgressCallback
     from lambda_invoke.fanout.report import FanOutReport, Keep
-    from lambda_invoke.results import Accepted, DryRun, Invocation
+    from lambda_invoke.results import DryRun, Invocation
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
@@ -264,10 +265,11 @@ class LambdaFunction(_Handle[Req, Res, "LambdaClient"]):
         deadline: float | None = None,
         idempotent: bool | None = None,
         retry: RetryPolicy | None = None,
-    ) -> Accepted:
+    ) -> EventHandle[Res]:
         """Hand over an event; as :meth:`LambdaClient.invoke_event`.
 
-        The handle's client context does not travel with events.
+        The handle's client context does not travel with events. What became of the event, its
+        ``result(timeout=...)`` tells once a tracker is open, see :meth:`LambdaClient.outcomes`.
         """
         options = self._with(None, None, tenant_id, durable_execution_name, idempotent)
         call = self._client._caller.event(
@@ -277,7 +279,7 @@ class LambdaFunction(_Handle[Req, Res, "LambdaClient"]):
             options=attrs.evolve(options, client_context=None),
             terms=self._nearer(retry, timeout, deadline),
         )
-        return self._client._drive(call)
+        return sent_handle(EventHandle, self._client._drive(call), self._client, self._options)
 
     def dry_run(
         self,
@@ -453,10 +455,12 @@ class AsyncLambdaFunction(_Handle[Req, Res, "AsyncLambdaClient"]):
         deadline: float | None = None,
         idempotent: bool | None = None,
         retry: RetryPolicy | None = None,
-    ) -> Accepted:
+    ) -> AsyncEventHandle[Res]:
         """Hand over an event; as :meth:`AsyncLambdaClient.invoke_event`.
 
-        The handle's client context does not travel with events.
+        The handle's client context does not travel with events. What became of the event, its
+        ``await handle.result(timeout=...)`` tells once a tracker is open, see
+        :meth:`AsyncLambdaClient.outcomes`.
         """
         options = self._with(None, None, tenant_id, durable_execution_name, idempotent)
         call = self._client._caller.event(
@@ -466,7 +470,7 @@ class AsyncLambdaFunction(_Handle[Req, Res, "AsyncLambdaClient"]):
             options=attrs.evolve(options, client_context=None),
             terms=self._nearer(retry, timeout, deadline),
         )
-        return await self._client._drive(call)
+        return sent_handle(AsyncEventHandle, await self._client._drive(call), self._client, self._options)
 
     async def dry_run(
         self,

@@ -27,6 +27,7 @@ PAGES = [
         "docs/asyncio.md",
         "docs/fanout.md",
     ),
+    "docs/outcomes.md",
     *("docs/local.md", "docs/testing.md", "docs/cli.md", "docs/typing.md"),
     "docs/redrive.md",
 ]

@@ -20,6 +20,8 @@ from lambda_invoke.transports.failures import words
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    _Entry = tuple["QueueMessage", Mapping[str, Any]]
+
 MAX_BATCH = 10
 """Messages of one ReceiveMessage and of one batch at most (AWS quota, 2026-11)."""
 MAX_WAIT_SECONDS = 20
@@ -82,6 +84,9 @@ class Queue:
             QueueError: there is no such queue, it may not be read, or it cannot be reached.
         """
         hidden = {} if visibility_timeout is None else {"VisibilityTimeout": visibility_timeout}
+        gives_up = getattr(getattr(getattr(self.client, "meta", None), "config", None), "read_timeout", None)
+        if isinstance(gives_up, int | float):
+            wait = max(0, min(wait, int(gives_up) - 1))  # the client would take a longer poll for a failure
         with queue_errors(self, "sqs:ReceiveMessage"):
             answer = self.client.receive_message(
                 QueueUrl=self.url,
@@ -101,7 +106,8 @@ class Queue:
         Raises:
             QueueError: as :meth:`receive`; some may have been deleted.
         """
-        return self._in_batches("sqs:DeleteMessage", self.client.delete_message_batch, messages, {})
+        entries: list[_Entry] = [(message, {}) for message in messages]
+        return self._in_batches("sqs:DeleteMessage", self.client.delete_message_batch, entries)
 
     def change_visibility(self, messages: Iterable[QueueMessage], seconds: int) -> list[FailedEntry]:
         """Hide received messages for ``seconds`` from now (0: give them back), ten a call.
@@ -111,9 +117,13 @@ class Queue:
         Raises:
             QueueError: as :meth:`receive`; some may have been changed.
         """
+        return self.change_visibilities((message, seconds) for message in messages)
+
+    def change_visibilities(self, seconds_of: Iterable[tuple[QueueMessage, int]]) -> list[FailedEntry]:
+        """The same, with each message's own seconds: they share the calls."""
         change = self.client.change_message_visibility_batch
-        entry = {"VisibilityTimeout": seconds}
-        return self._in_batches("sqs:ChangeMessageVisibility", change, messages, entry)
+        entries = [(message, {"VisibilityTimeout": seconds}) for message, seconds in seconds_of]
+        return self._in_batches("sqs:ChangeMessageVisibility", change, entries)
 
     def attributes(self, *names: str) -> Mapping[str, str]:
         """The queue's attributes ("QueueArn", "RedrivePolicy", "VisibilityTimeout"...).
@@ -130,32 +140,31 @@ class Queue:
         self,
         action: str,
         send: Callable[..., Mapping[str, Any]],
-        messages: Iterable[QueueMessage],
-        entry: Mapping[str, Any],
+        entries: Sequence[_Entry],
     ) -> list[FailedEntry]:
-        left, failed = list(messages), list[FailedEntry]()
+        left, failed = entries, list[FailedEntry]()
         while left:
             batch, left = left[:MAX_BATCH], left[MAX_BATCH:]
             for attempt in range(1, BATCH_ATTEMPTS + 1):
                 with queue_errors(self, action):
-                    answer = send(QueueUrl=self.url, Entries=_entries(batch, entry))
+                    answer = send(QueueUrl=self.url, Entries=_numbered(batch))
                 refused = [(batch[int(one["Id"])], one) for one in answer.get("Failed") or ()]
-                final = [one["SenderFault"] or attempt == BATCH_ATTEMPTS for _message, one in refused]
+                final = [one["SenderFault"] or attempt == BATCH_ATTEMPTS for _entry, one in refused]
                 failed += [
                     FailedEntry(message, str(one.get("Code")))
-                    for (message, one), ends in zip(refused, final, strict=True)
+                    for ((message, _fields), one), ends in zip(refused, final, strict=True)
                     if ends
                 ]
-                batch = [message for (message, _one), ends in zip(refused, final, strict=True) if not ends]
+                batch = [entry for (entry, _one), ends in zip(refused, final, strict=True) if not ends]
                 if not batch:
                     break
         return failed
 
 
-def _entries(batch: Sequence[QueueMessage], entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _numbered(batch: Sequence[_Entry]) -> list[dict[str, Any]]:
     return [
-        {"Id": str(index), "ReceiptHandle": message.receipt_handle, **entry}
-        for index, message in enumerate(batch)
+        {"Id": str(index), "ReceiptHandle": message.receipt_handle, **fields}
+        for index, (message, fields) in enumerate(batch)
     ]
 
 
