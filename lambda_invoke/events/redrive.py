@@ -16,7 +16,8 @@ from lambda_invoke.errors import RedriveInterrupted, RequestError
 from lambda_invoke.events.queue import MAX_VISIBILITY_SECONDS, Queue, checked_queue_url
 from lambda_invoke.events.redrive_choice import choice_of
 from lambda_invoke.events.redrive_journal import RedriveJournal
-from lambda_invoke.events.redrive_run import RedriveOrder, RedriveRun
+from lambda_invoke.events.redrive_order import RedriveOrder
+from lambda_invoke.events.redrive_run import RedriveRun
 from lambda_invoke.events.redrive_sending import event_caller
 from lambda_invoke.events.redrive_survey import survey
 from lambda_invoke.fanout.job import DEFAULT_CONCURRENCY, Job
@@ -229,26 +230,31 @@ class _Waiter(Generic[T]):
 
         Raises:
             KeyboardInterrupt: the second Ctrl-C.
+            Exception: what the progress callback raised, and what the run did.
         """
         if BACKGROUND.is_current():
             raise RuntimeError("redrive cannot be used on the loop that runs it: in on_attempt, say")
         context = contextvars.copy_context()
         BACKGROUND.start()(self._begin, context)
+        failure: Exception | None = None
         while True:
             try:
                 came = self._box.get()
-                if isinstance(came, Progress):
+                if not isinstance(came, Progress):
+                    break
+                if failure is None:
                     tell(came)
-                    continue
-                return came.result()
             except KeyboardInterrupt:
                 if self.interrupted:
                     raise
                 self.interrupted = True
                 BACKGROUND.call(self._interrupt)
-            except BaseException:
-                BACKGROUND.call(self._interrupt)  # the progress callback's own error
-                raise
+            except Exception as error:  # noqa: BLE001 - the caller's own, raised when all is put away
+                failure = error
+                BACKGROUND.call(self._interrupt)
+        if failure is not None:
+            raise failure
+        return came.result()
 
     def _begin(self, context: contextvars.Context) -> None:
         self._run = self._make(self._box.put)

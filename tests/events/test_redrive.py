@@ -303,3 +303,21 @@ def test_arguments_are_checked_before_anything_is_read(dead: DeadQueue, options:
     with pytest.raises(RequestError, match=next(iter(options))):
         dead.client().redrive(dead.url, send=True, **options)
     assert not dead.watched.calls["receive_message"]
+
+
+def test_a_progress_callback_that_raises_ends_it(dead: DeadQueue) -> None:
+    """Its error comes when all is put away: what was sent has its outcome, the rest is in the queue."""
+    dead.fake.function("orders", lambda event: None)
+    dead.put_failures(range(12))
+
+    def broken(_progress: Any) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        dead.client().redrive(dead.url, "orders", send=True, progress=broken)
+    assert dead.counts[1] == 0
+    again = dead.client().redrive(dead.url, "orders", send=True)
+    ran = dead.executions()
+    assert len(ran) == len(set(ran))
+    doubtful = {int((one.request_id or "").removeprefix("request-")) for one in again.may_have_run}
+    assert {*ran, *doubtful} == set(range(12))
