@@ -122,7 +122,7 @@ class RedrivePlan:
         return f"<RedrivePlan of {self.queue_url}: {self.looked_at:,} looked at, {self.chosen:,} chosen>"
 
     def _headline(self) -> str:
-        of = "" if self.complete else f" of about {max(self.approximate, self.looked_at + 1):,}"
+        of = "" if self.complete else f" of about {max(self.approximate, self.looked_at):,}"
         busy = f", {self.in_flight:,} more with other readers" if self.in_flight else ""
         return f"{self.queue_url}: {self.looked_at:,}{of} messages{busy}; {self.chosen:,} to be sent again"
 

@@ -95,7 +95,12 @@ def test_a_late_dead_letter_is_left_alone(dead: DeadQueue) -> None:
             looked.append(1)
             dead.put_dead_letter(2)
 
+    def of_long_ago(answer: Any) -> None:
+        for message in answer.get("Messages", []):
+            message["Attributes"]["SentTimestamp"] = "1"
+
     dead.watched.after["change_message_visibility_batch"] = once
+    dead.watched.after["receive_message"] = of_long_ago
     report = dead.client().redrive(dead.url, send=True)
     assert report.succeeded_count == 1
     assert [one.reason for one in report.skipped] == ["it does not name its function"]
