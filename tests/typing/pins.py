@@ -29,6 +29,8 @@ from lambda_invoke import (
     MapIterator,
     Outcome,
     OutcomeTracker,
+    RedrivePlan,
+    RedriveReport,
     RetryPolicy,
 )
 
@@ -65,6 +67,8 @@ def pins(client: LambdaClient) -> None:
     assert_type(fn.invoke(Ask(dt.date.min)), Invocation[Report])
     assert_type(fn.event(Ask(dt.date.min)), EventHandle[Report])
     accepted: Accepted = fn.event(Ask(dt.date.min))
+    assert_type(client.redrive("url"), RedrivePlan)
+    assert_type(client.redrive("url", "f", send=True, where=lambda outcome: outcome.ok), RedriveReport)
     tracker = client.outcomes("url")
     assert_type(tracker, OutcomeTracker[Any])
     assert_type(client.outcomes("url", response=Report).handle("id"), EventHandle[Report])
@@ -114,6 +118,8 @@ async def async_pins(client: AsyncLambdaClient) -> None:
     handle = await fn.event(Ask(dt.date.min))
     assert_type(handle, AsyncEventHandle[Report])
     assert_type(await handle.result(timeout=3), Report)
+    assert_type(await client.redrive("url", limit=3), RedrivePlan)
+    assert_type(await client.redrive("url", send=bool("x")), RedrivePlan | RedriveReport)
     tracker = client.outcomes("url", response=Report)
     assert_type(tracker.handle("id"), AsyncEventHandle[Report])
     assert_type(await tracker.track(handle).outcome(), EventOutcome[Report])
