@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from lambda_invoke.errors import QueueError
+from lambda_invoke.errors import LambdaInvokeError
 from lambda_invoke.events.queue import MAX_BATCH
 from lambda_invoke.transports.threads import DaemonThreads, in_thread
 
@@ -148,7 +148,7 @@ class Holding:
             some = left[start : start + _RELEASE_AT_ONCE]
             try:
                 await threaded(functools.partial(self.queue.change_visibility, some, 0))
-            except QueueError:
+            except LambdaInvokeError:
                 return
 
     async def _beat(self) -> None:
@@ -166,7 +166,7 @@ class Holding:
             change = functools.partial(self.queue.change_visibility, messages, self._visibility)
             try:
                 failed = await threaded(change)
-            except QueueError:
+            except LambdaInvokeError:
                 continue  # tried again at the next beat; who is hidden no longer by then has lapsed
             refused = {one.message.receipt_handle for one in failed}
             for one in some:
