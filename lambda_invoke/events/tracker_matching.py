@@ -3,8 +3,9 @@
 A queue shows its messages to whoever asks. Of those that nobody here waits for it is not known whether
 another process does, or whether a record came before its Event was tracked: they have to go back. Given
 back at once they come straight again, for ever; kept hidden they are withheld from whom they belong to.
-So each message is given back at once when it is first seen, then after 1, 2, 4... seconds, up to
-:data:`LONGEST_HOLD`: what another tracker waits for reaches it soon, and what nobody wants costs ever less.
+So each message is given back at once or after a second, by turns, and only when it has come often, after
+2, 4, 8... seconds, up to :data:`LONGEST_HOLD`: what another tracker waits for reaches it soon, and what
+nobody wants costs ever less.
 """
 
 from __future__ import annotations
@@ -32,15 +33,23 @@ _FULL = 10
 """Messages of one look at most: after a full one there may be more at once."""
 _GONE_AFTER = 3.0 * LONGEST_HOLD
 """Seconds after which a message of others that did not come again is taken for read by them."""
+_BY_TURNS = 16
+"""Sightings of a message of others that somebody may be about to read."""
+_OFTEN = _BY_TURNS + 5
+"""Sightings from which on it is hidden for the longest time."""
 _KNOWN = 3
 """Sightings from which on a message of others is nothing new."""
 
 
 def hold_seconds(sightings: int) -> int:
-    """For how long a message of others, seen that often, is hidden: 0, 1, 2, 4, 8, 16, 20, 20..."""
-    if sightings <= 1:
-        return 0
-    return min(LONGEST_HOLD, 1 << min(sightings - 2, 8))
+    """For how long a message of others, seen that often, is hidden: 0, 1, 0, 1... then 2, 4, 8, 16, 20.
+
+    Every second is for what lies behind it, where a queue is read in order; the zeros between keep two
+    readers from hiding each other's messages by turns for ever longer.
+    """
+    if sightings <= _BY_TURNS:
+        return (sightings + 1) % 2
+    return min(LONGEST_HOLD, 1 << min(sightings - _BY_TURNS, 8))
 
 
 @attrs.frozen
@@ -142,7 +151,7 @@ class Matching:
     def _sighted(self, message_id: str, now: float) -> int:
         known, _when = self._sightings.pop(message_id, (0, now))
         # A queue that holds more than is remembered would seem new for ever, and be asked without end.
-        sightings = known + 1 if known or now >= self._crowded_until else LONGEST_HOLD
+        sightings = known + 1 if known or now >= self._crowded_until else _OFTEN
         forgotten = _remember(self._sightings, message_id, (sightings, now), self._remembered)
         if forgotten is not None and now - forgotten[1] < _GONE_AFTER:
             self._crowded_until = now + _GONE_AFTER
