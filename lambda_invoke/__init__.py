@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lambda_invoke.client import LambdaClient
-from lambda_invoke.core.cancelled import cancelled_call, cancelled_report
+from lambda_invoke.core.cancelled import cancelled_call, cancelled_redrive, cancelled_report
 from lambda_invoke.core.codec import NO_PAYLOAD, Limits
 from lambda_invoke.core.retry import FullJitter, RetryBudget, RetryPolicy
 from lambda_invoke.core.transport import (
@@ -36,6 +36,7 @@ from lambda_invoke.errors import (
     DoubleEncodedPayloadWarning,
     DurableExecutionConflictError,
     EventDroppedError,
+    EventOutcomeUnknownError,
     Executed,
     FanOutError,
     FanOutInterrupted,
@@ -66,8 +67,11 @@ from lambda_invoke.errors import (
     PayloadDecodingError,
     PayloadEncodingError,
     PayloadTooLargeError,
+    QueueError,
     QuotaExceededError,
     RecursiveInvocationError,
+    RedriveError,
+    RedriveInterrupted,
     RequestError,
     RequestTooLargeError,
     ResponseTimeoutError,
@@ -96,9 +100,15 @@ from lambda_invoke.transports.drive import Clock
 if TYPE_CHECKING:
     from lambda_invoke.aio import AsyncLambdaClient
     from lambda_invoke.doctor.findings import Diagnosis, Finding, Severity
+    from lambda_invoke.events.aio_tracker import AsyncOutcomeTracker
     from lambda_invoke.events.config import UNCHANGED, EventConfig
+    from lambda_invoke.events.handle import AsyncEventHandle, EventHandle
     from lambda_invoke.events.outcome import BatchFailure, EventOutcome, UnreadableRecord
     from lambda_invoke.events.records import read_record, read_records
+    from lambda_invoke.events.redrive_plan import RedriveGroup, RedrivePlan
+    from lambda_invoke.events.redrive_report import RedriveEnd, RedrivenMessage, RedriveReport
+    from lambda_invoke.events.tracker import OutcomeTracker
+    from lambda_invoke.events.tracker_check import OutcomeRoute
     from lambda_invoke.fanout.aio_mapping import AsyncMapIterator
     from lambda_invoke.fanout.cost import CostEstimate, Prices
     from lambda_invoke.fanout.journaled import Journal
@@ -118,25 +128,24 @@ if TYPE_CHECKING:
     from lambda_invoke.sources.sqs import SqsMessage, SqsSource
 
 _LAZY = {
-    "BatchFailure": "lambda_invoke.events.outcome",
-    "EventConfig": "lambda_invoke.events.config",
-    "UNCHANGED": "lambda_invoke.events.config",
-    "EventOutcome": "lambda_invoke.events.outcome",
-    "UnreadableRecord": "lambda_invoke.events.outcome",
-    "read_record": "lambda_invoke.events.records",
-    "read_records": "lambda_invoke.events.records",
+    "AsyncEventHandle": "lambda_invoke.events.handle",
     "AsyncLambdaClient": "lambda_invoke.aio",
     "AsyncMapIterator": "lambda_invoke.fanout.aio_mapping",
+    "AsyncOutcomeTracker": "lambda_invoke.events.aio_tracker",
+    "BatchFailure": "lambda_invoke.events.outcome",
     "BatchRecord": "lambda_invoke.sources.report",
     "BatchReport": "lambda_invoke.sources.report",
     "CompletionReason": "lambda_invoke.fanout.report",
     "CostEstimate": "lambda_invoke.fanout.cost",
-    "DynamoDBTable": "lambda_invoke.once.places",
     "Delivery": "lambda_invoke.sources.report",
+    "Diagnosis": "lambda_invoke.doctor.findings",
     "DynamoDBChange": "lambda_invoke.sources.dynamodb",
     "DynamoDBSource": "lambda_invoke.sources.dynamodb",
+    "DynamoDBTable": "lambda_invoke.once.places",
+    "EventConfig": "lambda_invoke.events.config",
+    "EventHandle": "lambda_invoke.events.handle",
+    "EventOutcome": "lambda_invoke.events.outcome",
     "EventSourceMapping": "lambda_invoke.sources.mapping",
-    "Diagnosis": "lambda_invoke.doctor.findings",
     "FanOutReport": "lambda_invoke.fanout.report",
     "Finding": "lambda_invoke.doctor.findings",
     "Journal": "lambda_invoke.fanout.journaled",
@@ -145,14 +154,25 @@ _LAZY = {
     "MapIterator": "lambda_invoke.fanout.mapping",
     "MemoryUse": "lambda_invoke.fanout.tally",
     "OnceResult": "lambda_invoke.once.results",
+    "OutcomeRoute": "lambda_invoke.events.tracker_check",
+    "OutcomeTracker": "lambda_invoke.events.tracker",
     "Prices": "lambda_invoke.fanout.cost",
     "Progress": "lambda_invoke.fanout.progress",
     "Quantiles": "lambda_invoke.fanout.quantiles",
+    "RedriveEnd": "lambda_invoke.events.redrive_report",
+    "RedriveGroup": "lambda_invoke.events.redrive_plan",
+    "RedrivePlan": "lambda_invoke.events.redrive_plan",
+    "RedriveReport": "lambda_invoke.events.redrive_report",
+    "RedrivenMessage": "lambda_invoke.events.redrive_report",
+    "Severity": "lambda_invoke.doctor.findings",
     "SqlitePersistenceLayer": "lambda_invoke.once.sqlite",
     "SqsMessage": "lambda_invoke.sources.sqs",
     "SqsSource": "lambda_invoke.sources.sqs",
-    "Severity": "lambda_invoke.doctor.findings",
     "TimelineBucket": "lambda_invoke.fanout.timeline",
+    "UNCHANGED": "lambda_invoke.events.config",
+    "UnreadableRecord": "lambda_invoke.events.outcome",
+    "read_record": "lambda_invoke.events.records",
+    "read_records": "lambda_invoke.events.records",
 }
 
 __all__ = [
@@ -163,9 +183,11 @@ __all__ = [
     "AccessDeniedError",
     "Alias",
     "Answer",
+    "AsyncEventHandle",
     "AsyncLambdaClient",
     "AsyncLambdaFunction",
     "AsyncMapIterator",
+    "AsyncOutcomeTracker",
     "AsyncTransport",
     "Attempt",
     "BatchError",
@@ -191,7 +213,9 @@ __all__ = [
     "DynamoDBTable",
     "EventConfig",
     "EventDroppedError",
+    "EventHandle",
     "EventOutcome",
+    "EventOutcomeUnknownError",
     "EventSourceMapping",
     "Executed",
     "Failure",
@@ -238,6 +262,8 @@ __all__ = [
     "NotSentError",
     "OnceResult",
     "Outcome",
+    "OutcomeRoute",
+    "OutcomeTracker",
     "OutcomeUnknownError",
     "PayloadDecodingError",
     "PayloadEncodingError",
@@ -245,8 +271,16 @@ __all__ = [
     "Prices",
     "Progress",
     "Quantiles",
+    "QueueError",
     "QuotaExceededError",
     "RecursiveInvocationError",
+    "RedriveEnd",
+    "RedriveError",
+    "RedriveGroup",
+    "RedriveInterrupted",
+    "RedrivePlan",
+    "RedriveReport",
+    "RedrivenMessage",
     "Refusal",
     "RemoteError",
     "Reply",
@@ -271,6 +305,7 @@ __all__ = [
     "TruncatedResponseError",
     "UnreadableRecord",
     "cancelled_call",
+    "cancelled_redrive",
     "cancelled_report",
     "read_record",
     "read_records",

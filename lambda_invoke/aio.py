@@ -18,6 +18,8 @@ from lambda_invoke.methods.aio_event_config import AsyncEventConfigMethods
 from lambda_invoke.methods.doctor import AsyncDoctorMethods
 from lambda_invoke.methods.listing import listed
 from lambda_invoke.methods.once import AsyncOnceMethods
+from lambda_invoke.methods.outcomes import AsyncOutcomeMethods
+from lambda_invoke.methods.redrive import AsyncRedriveMethods
 from lambda_invoke.methods.sources import AsyncSourceMethods
 from lambda_invoke.transports.drive import Clock, drive_async
 from lambda_invoke.transports.sender import Sender
@@ -47,7 +49,13 @@ Res = TypeVar("Res")
 
 
 class AsyncLambdaClient(
-    AsyncDoctorMethods, AsyncEventConfigMethods, AsyncOnceMethods, AsyncSourceMethods, ClientBase
+    AsyncDoctorMethods,
+    AsyncEventConfigMethods,
+    AsyncOnceMethods,
+    AsyncOutcomeMethods,
+    AsyncRedriveMethods,
+    AsyncSourceMethods,
+    ClientBase,
 ):
     """Invokes Lambda functions on asyncio: what :class:`LambdaClient` has, awaited.
 

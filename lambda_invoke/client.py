@@ -16,6 +16,8 @@ from lambda_invoke.function import LambdaFunction
 from lambda_invoke.methods.doctor import DoctorMethods
 from lambda_invoke.methods.event_config import EventConfigMethods
 from lambda_invoke.methods.once import OnceMethods
+from lambda_invoke.methods.outcomes import OutcomeMethods
+from lambda_invoke.methods.redrive import RedriveMethods
 from lambda_invoke.methods.sources import SourceMethods
 from lambda_invoke.transports.drive import Clock, drive
 from lambda_invoke.transports.sender import Sender
@@ -42,7 +44,9 @@ Req = TypeVar("Req")
 Res = TypeVar("Res")
 
 
-class LambdaClient(DoctorMethods, EventConfigMethods, OnceMethods, SourceMethods, ClientBase):
+class LambdaClient(
+    DoctorMethods, EventConfigMethods, OnceMethods, OutcomeMethods, RedriveMethods, SourceMethods, ClientBase
+):
     """Invokes Lambda functions, blocking. Safe to share between threads; safe after a fork.
 
     Give it a boto3 client (``boto_client``: a Stubber's, an instrumented one) and that client is

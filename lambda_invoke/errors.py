@@ -30,6 +30,7 @@ declares the call idempotent.
     │   ├── ResponseTimeoutError                     no whole reply within the timeout
     │   ├── ConnectionLostError                      the connection broke before the reply
     │   ├── TruncatedResponseError                   the reply broke off
+    │   ├── EventOutcomeUnknownError                 no record of an Event came: .accepted_at .waited
     │   └── AbandonedError                           given up by the caller while in flight
     ├── EventDroppedError                   UNKNOWN  Lambda gave an Event up; NO where it never tried it
     ├── NotSentError                        NO       a fan-out ended before the item was sent
@@ -51,10 +52,13 @@ declares the call idempotent.
     │   ├── KeyConflictError                         the key was used with another payload
     │   ├── ResultNotStoredError            YES      it ran before; its result could not be stored
     │   └── IdempotencyStoreError                    the store of keys cannot be read or written
+    ├── QueueError                          NO       a queue of outcomes or dead letters: .code .queue_url
+    ├── RedriveError                        as of its failures: raise_for_failures() of a redrive
     └── FanOutError                         as of its failures: raise_for_failures()
 
     KeyboardInterrupt
-    └── FanOutInterrupted                            Ctrl-C in fan_out: .report
+    ├── FanOutInterrupted                            Ctrl-C in fan_out: .report
+    └── RedriveInterrupted                           Ctrl-C in redrive: .report
 """
 
 from __future__ import annotations
@@ -67,6 +71,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from lambda_invoke.events.redrive_report import RedriveReport
     from lambda_invoke.fanout.report import FanOutReport
     from lambda_invoke.results import Attempt, LogTail, RemoteError, StackFrame
     from lambda_invoke.sources.report import BatchReport
@@ -314,6 +319,31 @@ class AbandonedError(OutcomeUnknownError):
     """The call was given up by its caller when it may have run: Ctrl-C, a stop, a closed job."""
 
 
+class EventOutcomeUnknownError(OutcomeUnknownError):
+    """No record of an accepted Event came in time: it may run yet, have run, or have been dropped.
+
+    ``request_ids`` are those that were waited for and missing (of a single Event, ``request_id`` too),
+    ``accepted_at`` when the Event was accepted, at the latest, if that is known, ``waited`` for how many
+    seconds, ``queue_url`` where. The record may come later: ask the handle again.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        request_ids: Iterable[str] = (),
+        accepted_at: datetime | None = None,
+        waited: float = 0.0,
+        queue_url: str | None = None,
+        **facts: Any,
+    ) -> None:
+        super().__init__(message, **facts)
+        self.request_ids: tuple[str, ...] = tuple(request_ids)
+        self.accepted_at = accepted_at
+        self.waited = waited
+        self.queue_url = queue_url
+
+
 class EventDroppedError(LambdaInvokeError):
     """Lambda gave an Event up, and not because the function failed: it was too old, throttled, in a loop.
 
@@ -544,6 +574,28 @@ class IdempotencyStoreError(IdempotencyError):
     """The store of keys cannot be read or written: a locked, damaged or read-only file, a table."""
 
 
+class QueueError(LambdaInvokeError):
+    """A queue could not be read or changed: there is none, it is denied, it cannot be reached.
+
+    ``queue_url`` is the queue's, ``code`` and ``status_code`` are SQS's when it answered, else None.
+    ``executed`` is NO, for reading a queue runs nothing; of who waits for an Event it is UNKNOWN.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        queue_url: str | None = None,
+        code: str | None = None,
+        status_code: int | None = None,
+        **facts: Any,
+    ) -> None:
+        super().__init__(message, **facts)
+        self.queue_url = queue_url
+        self.code = code
+        self.status_code = status_code
+
+
 class FanOutError(LambdaInvokeError):
     """Some items of a fan-out failed; ``report`` has them all. ``executed``: the worst of them."""
 
@@ -552,10 +604,26 @@ class FanOutError(LambdaInvokeError):
         self.report = report
 
 
+class RedriveError(LambdaInvokeError):
+    """A redrive left something undone; ``report`` says what. ``executed``: the worst of it."""
+
+    def __init__(self, message: str = "", *, report: RedriveReport, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.report = report
+
+
 class FanOutInterrupted(_Whole, KeyboardInterrupt):
     """Ctrl-C in ``fan_out``: nothing new was sent; ``report`` says what is known."""
 
     def __init__(self, message: str, report: FanOutReport[Any]) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class RedriveInterrupted(_Whole, KeyboardInterrupt):
+    """Ctrl-C in ``redrive``: nothing new was sent; ``report`` says what is known."""
+
+    def __init__(self, message: str, report: RedriveReport) -> None:
         super().__init__(message)
         self.report = report
 

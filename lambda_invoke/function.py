@@ -10,6 +10,7 @@ import attrs
 from lambda_invoke.core.calls import Options, Terms
 from lambda_invoke.core.codec import NO_PAYLOAD, check_response_type
 from lambda_invoke.core.target import Target, parse_target, target_from_env
+from lambda_invoke.events.handle import AsyncEventHandle, EventHandle, sent_handle
 from lambda_invoke.methods.sources import batch_rules
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from lambda_invoke.fanout.report import FanOutReport, Keep
     from lambda_invoke.once.places import KeyStore
     from lambda_invoke.once.results import OnceResult
-    from lambda_invoke.results import Accepted, DryRun, Invocation
+    from lambda_invoke.results import DryRun, Invocation
     from lambda_invoke.sources.batch import Batch
     from lambda_invoke.sources.record import Source
     from lambda_invoke.sources.report import BatchReport
@@ -277,10 +278,11 @@ class LambdaFunction(_Handle[Req, Res, "LambdaClient"]):
         deadline: float | None = None,
         idempotent: bool | None = None,
         retry: RetryPolicy | None = None,
-    ) -> Accepted:
+    ) -> EventHandle[Res]:
         """Hand over an event; as :meth:`LambdaClient.invoke_event`.
 
-        The handle's client context does not travel with events.
+        The handle's client context does not travel with events. What became of the event, its
+        ``result(timeout=...)`` tells once a tracker is open, see :meth:`LambdaClient.outcomes`.
         """
         options = self._with(None, None, tenant_id, durable_execution_name, idempotent)
         call = self._client._caller.event(
@@ -290,7 +292,7 @@ class LambdaFunction(_Handle[Req, Res, "LambdaClient"]):
             options=attrs.evolve(options, client_context=None),
             terms=self._nearer(retry, timeout, deadline),
         )
-        return self._client._drive(call)
+        return sent_handle(EventHandle, self._client._drive(call), self._client, self._options)
 
     def once(
         self,
@@ -529,10 +531,12 @@ class AsyncLambdaFunction(_Handle[Req, Res, "AsyncLambdaClient"]):
         deadline: float | None = None,
         idempotent: bool | None = None,
         retry: RetryPolicy | None = None,
-    ) -> Accepted:
+    ) -> AsyncEventHandle[Res]:
         """Hand over an event; as :meth:`AsyncLambdaClient.invoke_event`.
 
-        The handle's client context does not travel with events.
+        The handle's client context does not travel with events. What became of the event, its
+        ``await handle.result(timeout=...)`` tells once a tracker is open, see
+        :meth:`AsyncLambdaClient.outcomes`.
         """
         options = self._with(None, None, tenant_id, durable_execution_name, idempotent)
         call = self._client._caller.event(
@@ -542,7 +546,7 @@ class AsyncLambdaFunction(_Handle[Req, Res, "AsyncLambdaClient"]):
             options=attrs.evolve(options, client_context=None),
             terms=self._nearer(retry, timeout, deadline),
         )
-        return await self._client._drive(call)
+        return sent_handle(AsyncEventHandle, await self._client._drive(call), self._client, self._options)
 
     async def once(
         self,

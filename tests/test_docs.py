@@ -30,9 +30,11 @@ PAGES = [
         "docs/events.md",
         "docs/once.md",
     ),
+    "docs/outcomes.md",
     *("docs/local.md", "docs/testing.md", "docs/cli.md", "docs/typing.md"),
     "docs/doctor.md",
     *("docs/contract-synchronous.md", "docs/contract-event.md", "docs/contract-mapping.md"),
+    "docs/redrive.md",
 ]
 NOT_RUN = re.compile(r"<!-- not run: .+ -->")
 FILE = re.compile(r"<!-- file: (\S+) -->")

@@ -12,6 +12,7 @@ import pytest
 
 import lambda_invoke as li
 from lambda_invoke import errors
+from lambda_invoke.events.redrive_report import RedriveEnd, RedriveReport
 from lambda_invoke.fanout.report import CompletionReason, FanOutReport
 from lambda_invoke.sources.report import BatchReport
 
@@ -24,6 +25,7 @@ ATTEMPT = li.Attempt("reports:prod", 1, 0.0, 0.5, "ConnectError", li.Executed.NO
 
 REPORT: FanOutReport[Any] = FanOutReport((), CompletionReason.STOPPED, 1.0)
 BATCH = BatchReport("reports:prod", li.SqsSource("arn:aws:sqs:us-east-1:123456789012:orders"), (), ())
+REDRIVE = RedriveReport("https://queue/q", False, "journal", RedriveEnd.STOPPED, 1.0, 0, 0)
 
 EXTRAS: dict[str, dict[str, Any]] = {
     "PayloadEncodingError": {"path": "$.a"},
@@ -38,6 +40,7 @@ EXTRAS: dict[str, dict[str, Any]] = {
     "FanOutError": {"report": REPORT},
     "BatchError": {"report": BATCH},
     "BatchItemError": {"index": 3, "item_identifier": "a"},
+    "RedriveError": {"report": REDRIVE},
     "EventDroppedError": {"condition": "EventAgeExceeded", "status_code": 429},
 }
 
@@ -82,7 +85,7 @@ def make(kind: type[li.LambdaInvokeError]) -> li.LambdaInvokeError:
 def test_the_tree_in_the_docstring_names_every_class() -> None:
     """The tree that a reader sees is the tree there is, and all of it is public."""
     tree = errors.__doc__ or ""
-    for kind in [*CLASSES, li.FanOutInterrupted]:
+    for kind in [*CLASSES, li.FanOutInterrupted, li.RedriveInterrupted]:
         assert kind.__name__ in tree
         assert getattr(li, kind.__name__) is kind
 

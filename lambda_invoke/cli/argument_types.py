@@ -8,6 +8,8 @@ import math
 _WHOLE = 100.0
 """Percent."""
 _MAX_PORT = 65_535
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+"""Seconds."""
 
 
 def seconds(text: str) -> float:
@@ -18,6 +20,18 @@ def seconds(text: str) -> float:
         value = math.nan
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"a positive number of seconds, not {text!r}")
+    return value
+
+
+def age(text: str) -> float:
+    """Seconds, or a number with its unit: 90s, 15m, 2h, 3d."""
+    number, unit = (text[:-1], text[-1:]) if text[-1:] in _UNITS else (text, "s")
+    try:
+        value = float(number) * _UNITS[unit]
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"an age such as 90s, 15m, 2h or 3d, not {text!r}")
     return value
 
 

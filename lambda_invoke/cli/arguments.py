@@ -10,6 +10,7 @@ from lambda_invoke.cli import exit_codes
 from lambda_invoke.cli.argument_types import count, seconds, tolerated
 from lambda_invoke.cli.doctor_arguments import add_doctor
 from lambda_invoke.cli.local_arguments import add_local
+from lambda_invoke.cli.redrive_arguments import add_redrive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     add_local(commands)
     _add_invoke(commands)
     _add_map(commands)
+    add_redrive(commands, _add_where)
     _add_list(commands)
     _add_where(add_doctor(commands))
     return top

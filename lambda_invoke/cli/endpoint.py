@@ -75,6 +75,11 @@ def aws_client(
     return LambdaClient(**_aws(args), timeout=timeout, deadline=deadline)
 
 
+def calling_client(args: argparse.Namespace) -> LambdaClient:
+    """A client for the same, and for how it is called: ``--concurrency`` and the retries."""
+    return LambdaClient(**_options(_aws(args), _policy(args), args.concurrency or CONCURRENCY))
+
+
 def _aws(args: argparse.Namespace) -> dict[str, Any]:
     return {"region_name": args.region, "profile_name": args.profile, "endpoint_url": args.endpoint_url}
 

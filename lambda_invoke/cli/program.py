@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import sys
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SIGINT = 2
+_MODULES = {
+    "demo": "demo",
+    "doctor": "doctor",
+    "invoke": "invoke",
+    "list": "listing",
+    "local": "local",
+    "map": "mapping",
+    "redrive": "redrive",
+}
+"""Which of this package's modules has a command's ``run``."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,31 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     # Each command's own imports wait until it is asked for, so that --help is quick.
-    match args.command:
-        case "demo":
-            from lambda_invoke.cli.demo import run as demo
-
-            return demo()
-        case "doctor":
-            from lambda_invoke.cli.doctor import run as doctor
-
-            return doctor(args)
-        case "invoke":
-            from lambda_invoke.cli.invoke import run as invoke
-
-            return invoke(args)
-        case "local":
-            from lambda_invoke.cli.local import run as local
-
-            return local(args)
-        case "map":
-            from lambda_invoke.cli.mapping import run as mapping
-
-            return mapping(args)
-        case _:
-            from lambda_invoke.cli.listing import run as listing
-
-            return listing(args)
+    module = importlib.import_module(f"lambda_invoke.cli.{_MODULES[args.command]}")
+    code: int = module.run(args)
+    return code
 
 
 def _complain(message: str) -> None:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from lambda_invoke.errors import LambdaInvokeError
+    from lambda_invoke.events.redrive_report import RedriveReport
     from lambda_invoke.fanout.report import FanOutReport
 
 _CALL = "lambda_invoke_call"
 _REPORT = "lambda_invoke_report"
+_REDRIVE = "lambda_invoke_redrive"
 
 E = TypeVar("E", bound=BaseException)
 
@@ -27,6 +29,12 @@ def mark_call(cancelled: BaseException, error: LambdaInvokeError) -> None:
 def mark_report(cancelled: BaseException, report: FanOutReport[Any]) -> None:
     """Have a cancellation say what it broke off: a job."""
     setattr(cancelled, _REPORT, report)
+    cancelled.add_note(str(report))
+
+
+def mark_redrive(cancelled: BaseException, report: RedriveReport) -> None:
+    """Have a cancellation say what it broke off: a redrive."""
+    setattr(cancelled, _REDRIVE, report)
     cancelled.add_note(str(report))
 
 
@@ -52,6 +60,16 @@ def cancelled_report(error: BaseException) -> FanOutReport[Any] | None:
         error: as for :func:`cancelled_call`.
     """
     found: FanOutReport[Any] | None = _found(error, _REPORT)
+    return found
+
+
+def cancelled_redrive(error: BaseException) -> RedriveReport | None:
+    """The report of the ``redrive`` that a cancellation broke off, with what is known of every message.
+
+    Args:
+        error: as for :func:`cancelled_call`.
+    """
+    found: RedriveReport | None = _found(error, _REDRIVE)
     return found
 
 

@@ -17,7 +17,17 @@ LAZY = {
     *("map", "list_functions", "list_versions", "list_aliases"),
     *("list_event_configs", "list_event_source_mappings"),
 }
-NOT_AWAITED = {"__init__", "__repr__", "over", "function", "from_env", "with_options", "target", "transport"}
+NOT_AWAITED = {
+    "__init__",
+    "__repr__",
+    "over",
+    "function",
+    "from_env",
+    "with_options",
+    "target",
+    "transport",
+    "outcomes",
+}
 
 
 def members(kind: type[Any]) -> dict[str, Any]:

@@ -13,11 +13,14 @@ import attrs
 
 from lambda_invoke import (
     Accepted,
+    AsyncEventHandle,
     AsyncLambdaClient,
     AsyncLambdaFunction,
     AsyncMapIterator,
     CostEstimate,
     DryRun,
+    EventHandle,
+    EventOutcome,
     FanOutReport,
     FunctionConfiguration,
     Invocation,
@@ -26,6 +29,9 @@ from lambda_invoke import (
     MapIterator,
     OnceResult,
     Outcome,
+    OutcomeTracker,
+    RedrivePlan,
+    RedriveReport,
     RetryPolicy,
 )
 
@@ -65,7 +71,20 @@ def pins(client: LambdaClient) -> None:
     assert_type(fn, LambdaFunction[Ask, Report])
     assert_type(fn(Ask(dt.date.min)), Report)
     assert_type(fn.invoke(Ask(dt.date.min)), Invocation[Report])
-    assert_type(fn.event(Ask(dt.date.min)), Accepted)
+    assert_type(fn.event(Ask(dt.date.min)), EventHandle[Report])
+    accepted: Accepted = fn.event(Ask(dt.date.min))
+    assert_type(client.redrive("url"), RedrivePlan)
+    assert_type(client.redrive("url", "f", send=True, where=lambda outcome: outcome.ok), RedriveReport)
+    tracker = client.outcomes("url")
+    assert_type(tracker, OutcomeTracker[Any])
+    assert_type(client.outcomes("url", response=Report).handle("id"), EventHandle[Report])
+    assert_type(tracker.handle("id").result(timeout=3), Any)
+    assert_type(tracker.handle("id", response=Report).outcome(), EventOutcome[Report])
+    assert_type(tracker.track(fn.event(Ask(dt.date.min))).result(timeout=3), Report)
+    assert_type(tracker.track(accepted), EventHandle[Any])
+    assert_type(tracker.track(accepted, response=Report | None).result(), Report | None)
+    for handle in tracker.as_completed([fn.event(Ask(dt.date.min))]):
+        assert_type(handle.outcome().value, Report)
     assert_type(fn.dry_run(), DryRun)
     assert_type(fn.map([Ask(dt.date.min)]), MapIterator[Report])
     assert_type(fn.fan_out([Ask(dt.date.min)]).values(), list[Report])
@@ -105,7 +124,19 @@ async def async_pins(client: AsyncLambdaClient) -> None:
     assert_type(fn, AsyncLambdaFunction[Ask, Report])
     assert_type(await fn(Ask(dt.date.min)), Report)
     assert_type(await fn.invoke(Ask(dt.date.min)), Invocation[Report])
-    assert_type(await fn.event(Ask(dt.date.min)), Accepted)
+    handle = await fn.event(Ask(dt.date.min))
+    assert_type(handle, AsyncEventHandle[Report])
+    assert_type(await handle.result(timeout=3), Report)
+    assert_type(await client.redrive("url", limit=3), RedrivePlan)
+    assert_type(await client.redrive("url", send=bool("x")), RedrivePlan | RedriveReport)
+    tracker = client.outcomes("url", response=Report)
+    assert_type(tracker.handle("id"), AsyncEventHandle[Report])
+    assert_type(await tracker.track(handle).outcome(), EventOutcome[Report])
+    assert_type(
+        await tracker.wait([handle]), tuple[list[AsyncEventHandle[Report]], list[AsyncEventHandle[Report]]]
+    )
+    async for one in tracker.as_completed([handle]):
+        assert_type(one, AsyncEventHandle[Report])
     assert_type(await fn.dry_run(), DryRun)
     assert_type(fn.map([Ask(dt.date.min)]), AsyncMapIterator[Report])
     assert_type((await fn.fan_out([Ask(dt.date.min)])).values(), list[Report])

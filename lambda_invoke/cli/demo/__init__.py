@@ -21,6 +21,7 @@ from lambda_invoke.cli.exit_codes import OK, UNAVAILABLE, CommandError
 from lambda_invoke.errors import LambdaInvokeError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
 PATTERNS: tuple[Callable[[Tour], None], ...] = (
@@ -40,7 +41,7 @@ PATTERNS: tuple[Callable[[Tour], None], ...] = (
 _NOT_AS_EXPECTED = 1
 
 
-def run() -> int:
+def run(_: argparse.Namespace) -> int:
     """Go through every pattern; the exit code is 0 only if all came out as expected.
 
     Raises:
