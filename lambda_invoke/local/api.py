@@ -18,7 +18,8 @@ import attrs
 
 from lambda_invoke.local import injection, log
 from lambda_invoke.local.faults import ServiceFault, invalid_content, invalid_parameter, too_large
-from lambda_invoke.local.http import LOOPBACK, HttpRequest, HttpResponse, comes_from_a_browser
+from lambda_invoke.local.http import LOOPBACK
+from lambda_invoke.local.http_message import HttpRequest, HttpResponse, comes_from_a_browser
 from lambda_invoke.local.outcome import Invocation
 from lambda_invoke.local.response_stream import CONTENT_TYPE, ReplyStream
 from lambda_invoke.local.streamed_reply import EventStream

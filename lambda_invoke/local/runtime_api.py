@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from lambda_invoke.local import peers
 from lambda_invoke.local.chunked import BrokenBodyError
-from lambda_invoke.local.http import LOOPBACK, HttpRequest, HttpResponse, HttpServer, comes_from_a_browser
+from lambda_invoke.local.http import LOOPBACK, HttpServer
+from lambda_invoke.local.http_message import HttpRequest, HttpResponse, comes_from_a_browser
 from lambda_invoke.local.outcome import MAX_RESPONSE_BYTES, Answered, Malformed
 
 if TYPE_CHECKING:

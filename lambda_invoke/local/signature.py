@@ -19,7 +19,7 @@ import attrs
 from lambda_invoke.local.faults import ServiceFault
 
 if TYPE_CHECKING:
-    from lambda_invoke.local.http import HttpRequest
+    from lambda_invoke.local.http_message import HttpRequest
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 MAX_SKEW_SECONDS = 300.0

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_invoke.local import log, memory
-from lambda_invoke.local.http import HttpResponse, HttpServer
+from lambda_invoke.local.http import HttpServer
+from lambda_invoke.local.http_message import HttpResponse
 from lambda_invoke.local.outcome import Exited, TimedOut, judge, remote_error_type
 
 

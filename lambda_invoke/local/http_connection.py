@@ -1,0 +1,356 @@
+"""One connection of the HTTP server: reads requests, has them answered in their order, writes the replies.
+
+A request that came whole is answered, and its reply written, in the call that brought its bytes; only what
+must wait has a task. That, and not a nicer way with streams, is what keeps a warm invocation cheap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import attrs
+
+from lambda_invoke.local.chunked import ChunkedBody
+from lambda_invoke.local.http_head import (
+    MAX_HEAD_BYTES,
+    MalformedRequestError,
+    check_chunked,
+    check_expectation,
+    content_length,
+    parse_head,
+)
+from lambda_invoke.local.http_message import HttpRequest, HttpResponse, LaterResponse
+from lambda_invoke.local.http_reply import HangUpError, whole_reply, write_reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    Handle = Callable[
+        [HttpRequest], HttpResponse | LaterResponse | Coroutine[object, object, HttpResponse]
+    ]
+
+_LINE_ENDS = (b"\r", b"\n")
+_HEAD_END = b"\r\n\r\n"
+_READ_AHEAD_BYTES = 1024 * 1024
+"""What a client may send on while a request of its own is answered."""
+_LINGER_SECONDS = 1.0
+
+
+@attrs.frozen
+class ServerOptions:
+    """What all connections of a server have in common; see ``HttpServer``."""
+
+    handle: Handle
+    body_limit: int
+    read_timeout: float | None
+    accept_chunked: bool
+    admits: Callable[[tuple[str, int], tuple[str, int]], bool] | None
+
+
+class _Head(NamedTuple):
+    """A request without its body, of ``size`` bytes; None for one in chunks."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    size: int | None
+
+
+class Connection(asyncio.Protocol):
+    """Registers itself in ``registry`` while it lasts. ``over`` is set when it is closed and all was heard."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, options: ServerOptions, registry: set[Connection]) -> None:
+        self._options = options
+        self._registry = registry
+        self._loop = asyncio.get_running_loop()
+        self.over = asyncio.Event()
+        self._received = bytearray()
+        self._searched = 0
+        self._head: _Head | None = None
+        self._discarding = 0
+        self._answering = False
+        self._later: LaterResponse | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stream: asyncio.StreamReader | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._paused = self._lingering = self._ended = self._lost = False
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin; a client that is not admitted is dropped."""
+        self.transport = cast("asyncio.Transport", transport)
+        self._registry.add(self)
+        admits = self._options.admits
+        if admits is not None and not admits(
+            transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        ):
+            self.drop()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sent."""
+        if self._stream is not None:
+            self._stream.feed_data(data)
+        elif not self._lingering:
+            self._received += data
+            if not self._answering:
+                self._advance()
+            elif len(self._received) > _READ_AHEAD_BYTES and not self._paused:
+                self._paused = True
+                self.transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """Close, once what is being answered is answered."""
+        self._ended = True
+        if self._stream is not None:
+            self._stream.feed_eof()
+        if not self._answering:
+            self.transport.close()
+        return True
+
+    def pause_writing(self) -> None:
+        """The client takes less than it is sent."""
+        self._flowing.clear()
+
+    def resume_writing(self) -> None:
+        """It has taken most of it."""
+        self._flowing.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """End; a handler that runs does so to its own end."""
+        self._lost = True
+        self._disarm()
+        self._flowing.set()
+        if self._stream is not None:
+            self._stream.feed_eof()
+        if self._later is not None:
+            self._later.gone = True
+            self._later = None
+            self._answering = False
+        if not self._answering:
+            self._finish()
+
+    def drop(self) -> None:
+        """Close it now, whatever it does."""
+        self.transport.abort()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _finish(self) -> None:
+        self._registry.discard(self)
+        self.over.set()
+
+    def _advance(self) -> None:
+        """Answer what has come whole, one request after the other, until one must be waited for."""
+        try:
+            while not self._answering and not self.transport.is_closing():
+                request = self._next_request()
+                if request is None:
+                    break
+                self._answer(request)
+        except MalformedRequestError as error:
+            self._refuse(error.status)
+            return
+        if self._answering or self.transport.is_closing():
+            return
+        if self._ended:
+            self.transport.close()
+        elif (self._received or self._head is not None) and self._timer is None:
+            self._arm(self._options.read_timeout, self._time_out)
+        if self._paused:
+            self._paused = False
+            self.transport.resume_reading()
+
+    def _next_request(self) -> HttpRequest | None:
+        """The next request, if it is there: whole, or as a stream from its head on."""
+        head = self._head
+        if head is None:
+            text = self._take_head()
+            if text is None:
+                return None
+            head = self._head = self._begin(text)
+        body, stream = b"", None
+        if head.size is None:
+            stream = self._begin_stream()
+        elif head.size > self._options.body_limit:
+            if not self._discard():
+                return None
+        elif head.size:
+            if len(self._received) < head.size:
+                return None
+            body = self._take(head.size)
+        self._head = None
+        self._disarm()
+        return HttpRequest(head.method, head.path, head.query, head.headers, body, head.size or 0, stream)
+
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self._received[:size])
+        del self._received[:size]
+        return taken
+
+    def _take_head(self) -> bytes | None:
+        received = self._received
+        if received[:1] in _LINE_ENDS:  # empty lines before a request mean nothing (RFC 9112, section 2.2)
+            del received[: len(received) - len(received.lstrip(b"\r\n"))]
+        size = received.find(_HEAD_END, self._searched) + len(_HEAD_END)
+        if size < len(_HEAD_END):
+            self._searched = max(0, len(received) - len(_HEAD_END) + 1)
+            size = len(received)
+            head = None
+        else:
+            self._searched = 0
+            head = None if size > MAX_HEAD_BYTES else self._take(size)
+        if size > MAX_HEAD_BYTES:
+            raise MalformedRequestError(431)
+        return head
+
+    def _begin(self, text: bytes) -> _Head:
+        method, target, headers = parse_head(text)
+        path, _, query = target.partition("?")
+        if "expect" in headers:  # curl waits a second for the word when the body is over 1 MB
+            check_expectation(headers)
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if "transfer-encoding" in headers:
+            check_chunked(headers, accepted=self._options.accept_chunked)
+            return _Head(method, path, query, headers, None)
+        size = self._discarding = content_length(headers)
+        return _Head(method, path, query, headers, size)
+
+    def _discard(self) -> bool:
+        """Throw a body away as it comes; whether that was all of it."""
+        thrown = min(self._discarding, len(self._received))
+        del self._received[:thrown]
+        self._discarding -= thrown
+        return not self._discarding
+
+    def _begin_stream(self) -> ChunkedBody:
+        self._stream = asyncio.StreamReader(_READ_AHEAD_BYTES)
+        self._stream.set_transport(self.transport)
+        self._stream.feed_data(self._take(len(self._received)))
+        if self._ended:
+            self._stream.feed_eof()
+        return ChunkedBody(self._stream)
+
+    def _answer(self, request: HttpRequest) -> None:
+        answer = self._options.handle(request)
+        if isinstance(answer, LaterResponse):
+            if answer.response is None:
+                self._answering = True
+                self._later = answer
+                answer.when_given = functools.partial(self._send_later, request)
+                return
+            answer = answer.response
+        if isinstance(answer, HttpResponse):
+            self._send(request, answer)
+        else:
+            self._start(request, answer)
+
+    def _send_later(self, request: HttpRequest, response: HttpResponse) -> None:
+        if self._lost:
+            return
+        self._later = None
+        self._answering = False
+        self._send(request, response)
+        self._advance()
+
+    def _send(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Write a reply without waiting; one that takes time, or that the client does not take, has a task."""
+        if response.stream is not None or response.delivery is not None or not self.writable:
+            self._start(request, response)
+            return
+        keep_alive = _keeps_alive(request)
+        self.transport.write(whole_reply(response, keep_alive=keep_alive, head_only=request.method == "HEAD"))
+        if not keep_alive:
+            self.transport.close()
+
+    def _start(
+        self, request: HttpRequest, answer: HttpResponse | Coroutine[object, object, HttpResponse]
+    ) -> None:
+        self._answering = True
+        self._task = self._loop.create_task(self._serve(request, answer), name="lambda-invoke-local-http")
+
+    async def _serve(
+        self, request: HttpRequest, answer: HttpResponse | Coroutine[object, object, HttpResponse]
+    ) -> None:
+        try:
+            response = answer if isinstance(answer, HttpResponse) else await answer
+            keep_alive = _keeps_alive(request)
+            await write_reply(self, response, keep_alive=keep_alive, head_only=request.method == "HEAD")
+            if self._stream is not None and keep_alive:
+                self._stream.feed_eof()
+                self._received += await self._stream.read()  # what came after the body
+                self._stream = None
+            if not keep_alive:
+                self.transport.close()
+        except TimeoutError:
+            self.transport.abort()  # a client that takes nothing would keep what is left for ever
+        except (OSError, asyncio.CancelledError, HangUpError):
+            self.transport.close()  # the client went or is to be left, or the server stops: nobody to tell
+        except BaseException:
+            self.transport.close()
+            raise
+        finally:
+            self._task = None
+            self._answering = False
+            if self._lost:
+                self._finish()
+            else:
+                self._advance()
+
+    @property
+    def writable(self) -> bool:
+        """Whether there is a client, and it takes what it is sent."""
+        return not self._lost and self._flowing.is_set()
+
+    async def drain(self) -> None:
+        """Wait until the client has taken most of what was written.
+
+        Raises:
+            ConnectionResetError: it went.
+        """
+        await self._flowing.wait()
+        if self._lost:
+            raise ConnectionResetError("the client hung up")
+
+    def _refuse(self, status: int) -> None:
+        """Answer what cannot be read; then read on for a moment.
+
+        A socket that is closed with bytes unread takes the reply back.
+        """
+        self._disarm()
+        self._lingering = True
+        self._received.clear()
+        self.transport.write(whole_reply(HttpResponse(status), keep_alive=False))
+        if self._ended:
+            self.transport.close()
+            return
+        with contextlib.suppress(OSError):
+            self.transport.write_eof()
+        self._arm(_LINGER_SECONDS, self.transport.close)
+        if self._paused:
+            self.transport.resume_reading()
+
+    def _time_out(self) -> None:
+        self._refuse(408)
+
+    def _arm(self, seconds: float | None, then: Callable[[], None]) -> None:
+        if seconds is not None:
+            self._timer = self._loop.call_later(seconds, then)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _keeps_alive(request: HttpRequest) -> bool:
+    """Whether the connection can be used again: what follows a body that was not read is no request."""
+    if request.stream is not None and not request.stream.finished:
+        return False
+    return request.headers.get("connection", "").lower() != "close"
