@@ -28,9 +28,9 @@ from lambda_invoke.local.http_reply import HangUpError, whole_reply, write_reply
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    Handle = Callable[
-        [HttpRequest], HttpResponse | LaterResponse | Coroutine[object, object, HttpResponse]
-    ]
+    from lambda_invoke.local.http_message import Answer
+
+    Handle = Callable[[HttpRequest], Answer]
 
 _LINE_ENDS = (b"\r", b"\n")
 _HEAD_END = b"\r\n\r\n"

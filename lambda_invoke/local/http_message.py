@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from lambda_invoke.local.chunked import ChunkedBody
     from lambda_invoke.local.http_reply import ByteStream, Delivery
+
 
 
 @attrs.frozen
@@ -61,6 +62,11 @@ class LaterResponse:
         self.response = response
         if self.when_given is not None:
             self.when_given(response)
+
+
+if TYPE_CHECKING:
+    Answer = HttpResponse | LaterResponse | Coroutine[object, object, HttpResponse]
+    """To one request: at once, later, or made by a coroutine, which gets a task."""
 
 
 def comes_from_a_browser(request: HttpRequest) -> bool:
