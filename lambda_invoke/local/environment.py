@@ -144,8 +144,8 @@ class Environment:
             return outcome
         self._process.drain()
         # Its own peak is told by the system; what it started is watched while it runs.
-        alone = memory.is_alone(self._process.pid)
-        self.measure(0 if alone else memory.resident_bytes([self._process.pid]).get(self._process.pid, 0))
+        pid = self._process.pid
+        self.measure(0 if self._process.memory.is_alone() else memory.resident_bytes([pid]).get(pid, 0))
         if self._out_of_memory:
             await self.close()
             return OutOfMemory()
@@ -161,7 +161,7 @@ class Environment:
         """Take a sample of the tree's resident memory in bytes; over the function's memory it is killed."""
         if self._process is None or not self.alive:
             return
-        self.peak_memory_bytes = max(self.peak_memory_bytes, resident, memory.peak_bytes(self._process.pid))
+        self.peak_memory_bytes = max(self.peak_memory_bytes, resident, self._process.memory.peak_bytes())
         if self.peak_memory_bytes > self.deployment.function.memory_size * memory.BYTES_PER_MB:
             self._out_of_memory = True
             self._process.kill()

@@ -194,4 +194,5 @@ def test_both_ways_to_read_memory_agree(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(memory, "HAS_PROC", False)
     by_ps = memory.resident_bytes([pid])[pid]
     assert 0.7 < by_proc / by_ps < 1.4
-    assert memory.peak_bytes(pid) == 0
+    assert memory.OwnFigures(pid).peak_bytes() == 0
+    assert not memory.OwnFigures(pid).is_alone()
