@@ -73,11 +73,15 @@ class Connection(asyncio.Protocol):
         self._received = bytearray()
         self._searched = 0
         self._head: _Head | None = None
+        self._repeated: tuple[bytes, _Head] | None = None
+        """The last head without a body: a worker asks for its invocations in the same words every time."""
         self._discarding = 0
         self._answering = False
         self._later: LaterResponse | None = None
         self._task: asyncio.Task[None] | None = None
         self._stream: asyncio.StreamReader | None = None
+        self._deadline: float | None = None
+        """The loop's time by which the request that has begun must be there."""
         self._timer: asyncio.TimerHandle | None = None
         self._paused = self._lingering = self._ended = self._lost = False
         self._flowing = asyncio.Event()
@@ -161,8 +165,8 @@ class Connection(asyncio.Protocol):
             return
         if self._ended:
             self.transport.close()
-        elif (self._received or self._head is not None) and self._timer is None:
-            self._arm(self._options.read_timeout, self._time_out)
+        elif self._received or self._head is not None:
+            self._begin_to_wait()
         if self._paused:
             self._paused = False
             self.transport.resume_reading()
@@ -186,7 +190,7 @@ class Connection(asyncio.Protocol):
                 return None
             body = self._take(head.size)
         self._head = None
-        self._disarm()
+        self._deadline = None
         return HttpRequest(head.method, head.path, head.query, head.headers, body, head.size or 0, stream)
 
     def _take(self, size: int) -> bytes:
@@ -211,6 +215,8 @@ class Connection(asyncio.Protocol):
         return head
 
     def _begin(self, text: bytes) -> _Head:
+        if self._repeated is not None and self._repeated[0] == text:
+            return self._repeated[1]
         method, target, headers = parse_head(text)
         path, _, query = target.partition("?")
         if "expect" in headers:  # curl waits a second for the word when the body is over 1 MB
@@ -220,7 +226,10 @@ class Connection(asyncio.Protocol):
             check_chunked(headers, accepted=self._options.accept_chunked)
             return _Head(method, path, query, headers, None)
         size = self._discarding = content_length(headers)
-        return _Head(method, path, query, headers, size)
+        head = _Head(method, path, query, headers, size)
+        if not size and "expect" not in headers:
+            self._repeated = (text, head)
+        return head
 
     def _discard(self) -> bool:
         """Throw a body away as it comes; whether that was all of it."""
@@ -332,16 +341,26 @@ class Connection(asyncio.Protocol):
             return
         with contextlib.suppress(OSError):
             self.transport.write_eof()
-        self._arm(_LINGER_SECONDS, self.transport.close)
+        self._timer = self._loop.call_later(_LINGER_SECONDS, self.transport.close)
         if self._paused:
             self.transport.resume_reading()
 
-    def _time_out(self) -> None:
-        self._refuse(408)
+    def _begin_to_wait(self) -> None:
+        """Give the client its time for the rest of a request."""
+        if self._deadline is None and self._options.read_timeout is not None:
+            self._deadline = self._loop.time() + self._options.read_timeout
+            if self._timer is None:
+                self._timer = self._loop.call_at(self._deadline, self._look_at_deadline)
 
-    def _arm(self, seconds: float | None, then: Callable[[], None]) -> None:
-        if seconds is not None:
-            self._timer = self._loop.call_later(seconds, then)
+    def _look_at_deadline(self) -> None:
+        """Refuse what is too slow. A timer that a request did not need is left for the next one."""
+        self._timer = None
+        if self._deadline is None:
+            return
+        if self._loop.time() < self._deadline:
+            self._timer = self._loop.call_at(self._deadline, self._look_at_deadline)
+        else:
+            self._refuse(408)
 
     def _disarm(self) -> None:
         if self._timer is not None:

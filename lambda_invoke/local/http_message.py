@@ -71,4 +71,5 @@ if TYPE_CHECKING:
 
 def comes_from_a_browser(request: HttpRequest) -> bool:
     """Whether a web page sent it: browsers add ``Origin`` or ``Sec-Fetch-*``, SDKs do not."""
-    return "origin" in request.headers or any(name.startswith("sec-fetch-") for name in request.headers)
+    headers = request.headers
+    return "origin" in headers or any([name.startswith("sec-fetch-") for name in headers])

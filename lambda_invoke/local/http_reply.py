@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 WRITE_SECONDS = 60.0
 """A client that takes nothing for so long is given up."""
 _SLOW_STEP_SECONDS = 0.02
+_NO_CONTENT = int(HTTPStatus.NO_CONTENT)
 
 
 class HangUpError(Exception):
@@ -160,16 +161,20 @@ def _date(second: int) -> str:
     return formatdate(second, usegmt=True)
 
 
+@functools.lru_cache(maxsize=64)
+def _status_line(status: int) -> str:
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+
+
 def _head(response: HttpResponse, *, keep_alive: bool) -> bytes:
-    lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
-    headers = {
-        "Date": _date(int(time.time())),
-        **response.headers,
-        "Connection": "keep-alive" if keep_alive else "close",
-    }
+    fields = "".join([f"{name}: {value}\r\n" for name, value in response.headers.items()])
     if response.stream is not None:
-        headers["Transfer-Encoding"] = "chunked"
-    elif response.status != HTTPStatus.NO_CONTENT:
-        headers["Content-Length"] = str(len(response.body))
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        framing = "Transfer-Encoding: chunked\r\n"
+    elif response.status != _NO_CONTENT:
+        framing = f"Content-Length: {len(response.body)}\r\n"
+    else:
+        framing = ""
+    return (
+        f"{_status_line(response.status)}Date: {_date(int(time.time()))}\r\n{fields}"
+        f"Connection: {'keep-alive' if keep_alive else 'close'}\r\n{framing}\r\n"
+    ).encode("latin-1")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import re
 import secrets
 from typing import TYPE_CHECKING, Protocol
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from lambda_invoke.local.outcome import Invocation
 
 _USER = "worker"
+_NEXT = "/2018-06-01/runtime/invocation/next"
+_REPLY = re.compile(r"/2018-06-01/runtime/invocation/([^/]*)/(response|error)")
+_INIT_ERROR = "/2018-06-01/runtime/init/error"
 _RESPONSE_MODE = "lambda-runtime-function-response-mode"
 _ACCEPTED = HttpResponse(202, {"Content-Type": "application/json"}, b'{"status":"OK"}')
 
@@ -110,14 +114,15 @@ class RuntimeApi:
     def _handle(self, request: HttpRequest) -> Answer:
         if comes_from_a_browser(request) or not self._is_the_worker(request):
             return _error(403, "Forbidden", "Only this endpoint's own worker may speak to its Runtime API.")
-        match request.method, request.path.split("/")[1:]:
-            case "GET", ["2018-06-01", "runtime", "invocation", "next"]:
-                later = LaterResponse()
-                self._events.next_invocation(Asker(later))
-                return later
-            case "POST", ["2018-06-01", "runtime", "invocation", request_id, ("response" | "error") as kind]:
-                return self._answer(request, request_id, kind)
-            case "POST", ["2018-06-01", "runtime", "init", "error"]:
+        if request.method == "GET" and request.path == _NEXT:
+            later = LaterResponse()
+            self._events.next_invocation(Asker(later))
+            return later
+        if request.method == "POST":
+            reply = _REPLY.fullmatch(request.path)
+            if reply is not None:
+                return self._answer(request, reply[1], reply[2])
+            if request.path == _INIT_ERROR:
                 return _with_body(request, self._init_failed)
         return _error(404, "NotFound", f"{request.method} {request.path} is not part of the Runtime API.")
 
