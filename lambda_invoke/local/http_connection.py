@@ -269,7 +269,7 @@ class Connection(asyncio.Protocol):
         self._advance()
 
     def _send(self, request: HttpRequest, response: HttpResponse) -> None:
-        """Write a reply without waiting; one that takes time, or that the client does not take, has a task."""
+        """Write a reply at once; one that takes time, or that the client does not take, has a task."""
         if response.stream is not None or response.delivery is not None or not self.writable:
             self._start(request, response)
             return

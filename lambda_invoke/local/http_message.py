@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import attrs
@@ -11,7 +12,6 @@ if TYPE_CHECKING:
 
     from lambda_invoke.local.chunked import ChunkedBody
     from lambda_invoke.local.http_reply import ByteStream, Delivery
-
 
 
 @attrs.frozen
@@ -71,5 +71,9 @@ if TYPE_CHECKING:
 
 def comes_from_a_browser(request: HttpRequest) -> bool:
     """Whether a web page sent it: browsers add ``Origin`` or ``Sec-Fetch-*``, SDKs do not."""
-    headers = request.headers
-    return "origin" in headers or any([name.startswith("sec-fetch-") for name in headers])
+    return _from_a_browser(tuple(request.headers))
+
+
+@functools.lru_cache(maxsize=64)
+def _from_a_browser(names: tuple[str, ...]) -> bool:
+    return "origin" in names or any(name.startswith("sec-fetch-") for name in names)
