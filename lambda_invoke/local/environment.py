@@ -63,7 +63,8 @@ class Environment:
         self._invocation: Invocation | None = None
         self._waiting = False
         """Whether nobody asked for it yet."""
-        self._init: asyncio.Future[InitOutcome] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._init: asyncio.Future[InitOutcome] = self._loop.create_future()
         self._outcome: asyncio.Future[Outcome] | None = None
         self._exit_code: int | None = None
         self._timeout = 0.0
@@ -130,7 +131,7 @@ class Environment:
         """Run one invocation, for at most ``limit`` seconds from when it was handed over."""
         if self._process is None or self._exit_code is not None:
             return Exited(self._exit_code or 0, delivered=False)
-        self._outcome = asyncio.get_running_loop().create_future()
+        self._outcome = self._loop.create_future()
         self._timeout = limit
         self._invocation = invocation
         self._waiting = True
@@ -201,9 +202,7 @@ class Environment:
             self._process.drain()  # what it printed before is not this invocation's
             self.log.lines(self.platform_lines.start(self._invocation.request_id))
             self._delivered_at = time.perf_counter()
-            self._timer = asyncio.get_running_loop().call_later(
-                self._timeout, self._settle, TimedOut(self._timeout)
-            )
+            self._timer = self._loop.call_later(self._timeout, self._settle, TimedOut(self._timeout))
             asker.hand_over(self._invocation, int((time.time() + self._timeout) * 1000))
 
     def answered(self, request_id: str, answer: Answered | Malformed) -> bool:

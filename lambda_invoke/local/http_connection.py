@@ -61,7 +61,7 @@ class _Head(NamedTuple):
 
 
 class Connection(asyncio.Protocol):
-    """Registers itself in ``registry`` while it lasts. ``over`` is set when it is closed and all was heard."""
+    """Is in ``registry`` while it lasts. ``over`` is set when it is closed and all was heard."""
 
     transport: asyncio.Transport
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING
 
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
     from lambda_invoke.local.chunked import ChunkedBody
     from lambda_invoke.local.http_reply import ByteStream, Delivery
@@ -64,9 +65,8 @@ class LaterResponse:
             self.when_given(response)
 
 
-if TYPE_CHECKING:
-    Answer = HttpResponse | LaterResponse | Coroutine[object, object, HttpResponse]
-    """To one request: at once, later, or made by a coroutine, which gets a task."""
+Answer = HttpResponse | LaterResponse | Coroutine[object, object, HttpResponse]
+"""To one request: at once, later, or made by a coroutine, which gets a task."""
 
 
 def comes_from_a_browser(request: HttpRequest) -> bool:
