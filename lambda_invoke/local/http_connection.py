@@ -9,31 +9,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 import attrs
 
 from lambda_invoke.local.chunked import ChunkedBody
-from lambda_invoke.local.http_head import (
-    MAX_HEAD_BYTES,
-    MalformedRequestError,
-    check_chunked,
-    check_expectation,
-    content_length,
-    parse_head,
-)
-from lambda_invoke.local.http_message import HttpRequest, HttpResponse, LaterResponse
+from lambda_invoke.local.http_head import MalformedRequestError
+from lambda_invoke.local.http_message import HttpResponse, LaterResponse
+from lambda_invoke.local.http_reader import RequestReader
 from lambda_invoke.local.http_reply import HangUpError, whole_reply, write_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from lambda_invoke.local.http_message import Answer
+    from lambda_invoke.local.http_message import Answer, HttpRequest
 
     Handle = Callable[[HttpRequest], Answer]
 
-_LINE_ENDS = (b"\r", b"\n")
-_HEAD_END = b"\r\n\r\n"
 _READ_AHEAD_BYTES = 1024 * 1024
 """What a client may send on while a request of its own is answered."""
 _LINGER_SECONDS = 1.0
@@ -50,16 +42,6 @@ class ServerOptions:
     admits: Callable[[tuple[str, int], tuple[str, int]], bool] | None
 
 
-class _Head(NamedTuple):
-    """A request without its body, of ``size`` bytes; None for one in chunks."""
-
-    method: str
-    path: str
-    query: str
-    headers: dict[str, str]
-    size: int | None
-
-
 class Connection(asyncio.Protocol):
     """Is in ``registry`` while it lasts. ``over`` is set when it is closed and all was heard."""
 
@@ -70,12 +52,9 @@ class Connection(asyncio.Protocol):
         self._registry = registry
         self._loop = asyncio.get_running_loop()
         self.over = asyncio.Event()
-        self._received = bytearray()
-        self._searched = 0
-        self._head: _Head | None = None
-        self._repeated: tuple[bytes, _Head] | None = None
-        """The last head without a body: a worker asks for its invocations in the same words every time."""
-        self._discarding = 0
+        self._reader = RequestReader(
+            options.body_limit, options.accept_chunked, self._invite, self._begin_stream
+        )
         self._answering = False
         self._later: LaterResponse | None = None
         self._task: asyncio.Task[None] | None = None
@@ -102,10 +81,10 @@ class Connection(asyncio.Protocol):
         if self._stream is not None:
             self._stream.feed_data(data)
         elif not self._lingering:
-            self._received += data
+            waiting = self._reader.feed(data)
             if not self._answering:
                 self._advance()
-            elif len(self._received) > _READ_AHEAD_BYTES and not self._paused:
+            elif waiting > _READ_AHEAD_BYTES and not self._paused:
                 self._paused = True
                 self.transport.pause_reading()
 
@@ -154,9 +133,10 @@ class Connection(asyncio.Protocol):
         """Answer what has come whole, one request after the other, until one must be waited for."""
         try:
             while not self._answering and not self.transport.is_closing():
-                request = self._next_request()
+                request = self._reader.next_request()
                 if request is None:
                     break
+                self._deadline = None
                 self._answer(request)
         except MalformedRequestError as error:
             self._refuse(error.status)
@@ -165,83 +145,20 @@ class Connection(asyncio.Protocol):
             return
         if self._ended:
             self.transport.close()
-        elif self._received or self._head is not None:
+        elif self._reader.within_request:
             self._begin_to_wait()
         if self._paused:
             self._paused = False
             self.transport.resume_reading()
 
-    def _next_request(self) -> HttpRequest | None:
-        """The next request, if it is there: whole, or as a stream from its head on."""
-        head = self._head
-        if head is None:
-            text = self._take_head()
-            if text is None:
-                return None
-            head = self._head = self._begin(text)
-        body, stream = b"", None
-        if head.size is None:
-            stream = self._begin_stream()
-        elif head.size > self._options.body_limit:
-            if not self._discard():
-                return None
-        elif head.size:
-            if len(self._received) < head.size:
-                return None
-            body = self._take(head.size)
-        self._head = None
-        self._deadline = None
-        return HttpRequest(head.method, head.path, head.query, head.headers, body, head.size or 0, stream)
+    def _invite(self) -> None:
+        """Ask for the body: curl waits a second for the word when that is over 1 MB."""
+        self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _take(self, size: int) -> bytes:
-        taken = bytes(self._received[:size])
-        del self._received[:size]
-        return taken
-
-    def _take_head(self) -> bytes | None:
-        received = self._received
-        if received[:1] in _LINE_ENDS:  # empty lines before a request mean nothing (RFC 9112, section 2.2)
-            del received[: len(received) - len(received.lstrip(b"\r\n"))]
-        size = received.find(_HEAD_END, self._searched) + len(_HEAD_END)
-        if size < len(_HEAD_END):
-            self._searched = max(0, len(received) - len(_HEAD_END) + 1)
-            size = len(received)
-            head = None
-        else:
-            self._searched = 0
-            head = None if size > MAX_HEAD_BYTES else self._take(size)
-        if size > MAX_HEAD_BYTES:
-            raise MalformedRequestError(431)
-        return head
-
-    def _begin(self, text: bytes) -> _Head:
-        if self._repeated is not None and self._repeated[0] == text:
-            return self._repeated[1]
-        method, target, headers = parse_head(text)
-        path, _, query = target.partition("?")
-        if "expect" in headers:  # curl waits a second for the word when the body is over 1 MB
-            check_expectation(headers)
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if "transfer-encoding" in headers:
-            check_chunked(headers, accepted=self._options.accept_chunked)
-            return _Head(method, path, query, headers, None)
-        size = self._discarding = content_length(headers)
-        head = _Head(method, path, query, headers, size)
-        if not size and "expect" not in headers:
-            self._repeated = (text, head)
-        return head
-
-    def _discard(self) -> bool:
-        """Throw a body away as it comes; whether that was all of it."""
-        thrown = min(self._discarding, len(self._received))
-        del self._received[:thrown]
-        self._discarding -= thrown
-        return not self._discarding
-
-    def _begin_stream(self) -> ChunkedBody:
+    def _begin_stream(self, begun: bytes) -> ChunkedBody:
         self._stream = asyncio.StreamReader(_READ_AHEAD_BYTES)
         self._stream.set_transport(self.transport)
-        self._stream.feed_data(self._take(len(self._received)))
+        self._stream.feed_data(begun)
         if self._ended:
             self._stream.feed_eof()
         return ChunkedBody(self._stream)
@@ -270,7 +187,7 @@ class Connection(asyncio.Protocol):
 
     def _send(self, request: HttpRequest, response: HttpResponse) -> None:
         """Write a reply at once; one that takes time, or that the client does not take, has a task."""
-        if response.stream is not None or response.delivery is not None or not self.writable:
+        if not self._can_write_at_once(response):
             self._start(request, response)
             return
         keep_alive = _keeps_alive(request)
@@ -278,22 +195,28 @@ class Connection(asyncio.Protocol):
         if not keep_alive:
             self.transport.close()
 
+    def _can_write_at_once(self, response: HttpResponse) -> bool:
+        return response.stream is None and response.delivery is None and self.writable
+
     def _start(
         self, request: HttpRequest, answer: HttpResponse | Coroutine[object, object, HttpResponse]
     ) -> None:
         self._answering = True
-        self._task = self._loop.create_task(self._serve(request, answer), name="lambda-invoke-local-http")
+        self._task = self._loop.create_task(self._serve(request, answer))
 
     async def _serve(
         self, request: HttpRequest, answer: HttpResponse | Coroutine[object, object, HttpResponse]
     ) -> None:
         try:
             response = answer if isinstance(answer, HttpResponse) else await answer
-            keep_alive = _keeps_alive(request)
-            await write_reply(self, response, keep_alive=keep_alive, head_only=request.method == "HEAD")
+            keep_alive, head_only = _keeps_alive(request), request.method == "HEAD"
+            if self._can_write_at_once(response):
+                self.transport.write(whole_reply(response, keep_alive=keep_alive, head_only=head_only))
+            else:
+                await write_reply(self, response, keep_alive=keep_alive, head_only=head_only)
             if self._stream is not None and keep_alive:
                 self._stream.feed_eof()
-                self._received += await self._stream.read()  # what came after the body
+                self._reader.feed(await self._stream.read())  # what came after the body
                 self._stream = None
             if not keep_alive:
                 self.transport.close()
@@ -334,7 +257,7 @@ class Connection(asyncio.Protocol):
         """
         self._disarm()
         self._lingering = True
-        self._received.clear()
+        self._reader.clear()
         self.transport.write(whole_reply(HttpResponse(status), keep_alive=False))
         if self._ended:
             self.transport.close()
