@@ -89,10 +89,11 @@ class Connection(asyncio.Protocol):
                 self.transport.pause_reading()
 
     def eof_received(self) -> bool:
-        """Close, once what is being answered is answered."""
+        """Close, once what is being answered is answered; who only waits has left."""
         self._ended = True
         if self._stream is not None:
             self._stream.feed_eof()
+        self._leave_later()
         if not self._answering:
             self.transport.close()
         return True
@@ -112,12 +113,15 @@ class Connection(asyncio.Protocol):
         self._flowing.set()
         if self._stream is not None:
             self._stream.feed_eof()
+        self._leave_later()
+        if not self._answering:
+            self._finish()
+
+    def _leave_later(self) -> None:
         if self._later is not None:
             self._later.gone = True
             self._later = None
             self._answering = False
-        if not self._answering:
-            self._finish()
 
     def drop(self) -> None:
         """Close it now, whatever it does."""
@@ -178,8 +182,8 @@ class Connection(asyncio.Protocol):
             self._start(request, answer)
 
     def _send_later(self, request: HttpRequest, response: HttpResponse) -> None:
-        if self._lost:
-            return
+        if self._later is None:
+            return  # the client has left
         self._later = None
         self._answering = False
         self._send(request, response)

@@ -195,7 +195,8 @@ def test_a_reply_that_is_there_already_is_sent_at_once() -> None:
     asyncio.run(run())
 
 
-def test_who_leaves_while_waiting_is_known_to_have_left() -> None:
+@pytest.mark.parametrize("by", ["eof", "reset"])
+def test_who_leaves_while_waiting_is_known_to_have_left(by: str) -> None:
     """What is given after that is written to nobody, and the connection is over."""
 
     async def run() -> None:
@@ -203,6 +204,10 @@ def test_who_leaves_while_waiting_is_known_to_have_left() -> None:
         connection, wire = connect(lambda _: later)
         connection.data_received(b"GET / HTTP/1.1\r\n\r\n")
         waits = not later.gone
+        if by == "eof":
+            connection.eof_received()
+            assert wire.closed
+            assert later.gone
         connection.connection_lost(None)
         assert (waits, later.gone) == (True, True)
         assert connection.over.is_set()
