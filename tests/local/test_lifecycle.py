@@ -371,7 +371,7 @@ def test_elsewhere_a_thread_holds_the_life_line() -> None:
 def test_it_works_on_either_event_loop(
     monkeypatch: pytest.MonkeyPatch, serve: Serve, without_uvloop: bool
 ) -> None:
-    """On uvloop where it is installed, on asyncio's otherwise: answers, errors, timeouts, exits and the stop."""
+    """On uvloop where it is installed, on asyncio's otherwise: answers, timeouts, exits and the stop."""
     if without_uvloop:
         monkeypatch.setitem(sys.modules, "uvloop", None)
     functions = {"who": handler("whoami"), "exits": handler("exits")}
