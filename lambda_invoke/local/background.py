@@ -8,6 +8,7 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
+from lambda_invoke.fanout.loop import new_event_loop
 from lambda_invoke.local.function import LocalLambdaError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class BackgroundServer:
 
     def _run(self) -> None:
         try:
-            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            with asyncio.Runner(loop_factory=new_event_loop) as runner:
                 runner.run(self._serve(self))
         except Exception as error:
             if self._started.done():

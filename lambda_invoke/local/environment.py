@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 from lambda_invoke.local import log, memory
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from lambda_invoke.local.launch import Launch
     from lambda_invoke.local.registry import Deployment
     from lambda_invoke.local.reload import Watch
+    from lambda_invoke.local.runtime_api import Asker
 
 _EXIT_SECONDS = 1.0
 """A worker whose reply broke off has so long to have ended; then it is the reply alone that is wrong. One
@@ -57,9 +59,12 @@ class Environment:
         self.peak_memory_bytes = 0
         self._api = RuntimeApi(self, by_user=deployment.source.command is not None)
         self._process: WorkerProcess | None = None
-        self._waiting: asyncio.Queue[Invocation] = asyncio.Queue()
+        self._askers: deque[Asker] = deque()
         self._invocation: Invocation | None = None
-        self._init: asyncio.Future[InitOutcome] = asyncio.get_running_loop().create_future()
+        self._waiting = False
+        """Whether nobody asked for it yet."""
+        self._loop = asyncio.get_running_loop()
+        self._init: asyncio.Future[InitOutcome] = self._loop.create_future()
         self._outcome: asyncio.Future[Outcome] | None = None
         self._exit_code: int | None = None
         self._timeout = 0.0
@@ -126,10 +131,11 @@ class Environment:
         """Run one invocation, for at most ``limit`` seconds from when it was handed over."""
         if self._process is None or self._exit_code is not None:
             return Exited(self._exit_code or 0, delivered=False)
-        self._outcome = asyncio.get_running_loop().create_future()
+        self._outcome = self._loop.create_future()
         self._timeout = limit
         self._invocation = invocation
-        self._waiting.put_nowait(invocation)
+        self._waiting = True
+        self._hand_over()
         outcome = await self._outcome
         delivered_at = time.perf_counter() if self._delivered_at is None else self._delivered_at
         self.duration = time.perf_counter() - delivered_at
@@ -139,8 +145,8 @@ class Environment:
             return outcome
         self._process.drain()
         # Its own peak is told by the system; what it started is watched while it runs.
-        alone = memory.is_alone(self._process.pid)
-        self.measure(0 if alone else memory.resident_bytes([self._process.pid]).get(self._process.pid, 0))
+        pid = self._process.pid
+        self.measure(0 if self._process.memory.is_alone() else memory.resident_bytes([pid]).get(pid, 0))
         if self._out_of_memory:
             await self.close()
             return OutOfMemory()
@@ -156,7 +162,7 @@ class Environment:
         """Take a sample of the tree's resident memory in bytes; over the function's memory it is killed."""
         if self._process is None or not self.alive:
             return
-        self.peak_memory_bytes = max(self.peak_memory_bytes, resident, memory.peak_bytes(self._process.pid))
+        self.peak_memory_bytes = max(self.peak_memory_bytes, resident, self._process.memory.peak_bytes())
         if self.peak_memory_bytes > self.deployment.function.memory_size * memory.BYTES_PER_MB:
             self._out_of_memory = True
             self._process.kill()
@@ -177,19 +183,27 @@ class Environment:
                 await self._reply_over.wait()  # what it had streamed is the caller's
         await self._api.close()
 
-    async def next_invocation(self) -> tuple[Invocation, int]:
+    def next_invocation(self, asker: Asker) -> None:
         """The Runtime API's /next."""
         if not self._init.done():
             self._init.set_result(Ready())
-        invocation = await self._waiting.get()
-        assert self._process is not None
-        self._process.drain()  # what it printed before is not this invocation's
-        self.log.lines(self.platform_lines.start(invocation.request_id))
-        self._delivered_at = time.perf_counter()
-        self._timer = asyncio.get_running_loop().call_later(
-            self._timeout, self._settle, TimedOut(self._timeout)
-        )
-        return invocation, int((time.time() + self._timeout) * 1000)
+        self._askers.append(asker)
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Give the invocation that waits to whoever asked first and still listens."""
+        while self._waiting and self._askers:
+            asker = self._askers.popleft()
+            if asker.gone:
+                continue
+            assert self._process is not None
+            assert self._invocation is not None
+            self._waiting = False
+            self._process.drain()  # what it printed before is not this invocation's
+            self.log.lines(self.platform_lines.start(self._invocation.request_id))
+            self._delivered_at = time.perf_counter()
+            self._timer = self._loop.call_later(self._timeout, self._settle, TimedOut(self._timeout))
+            asker.hand_over(self._invocation, int((time.time() + self._timeout) * 1000))
 
     def answered(self, request_id: str, answer: Answered | Malformed) -> bool:
         """The Runtime API's /response and /error."""

@@ -110,7 +110,8 @@ class Executor:
             )
             raise
         self.logs[name].append(execution.log)
-        self._observe(_record(deployment, invocation, execution))
+        if self._on_invocation is not None:
+            self._observe(_record(deployment, invocation, execution))
         return execution
 
     def _observe(self, record: InvocationRecord) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 
-from lambda_invoke.local.http import HttpResponse
+from lambda_invoke.local.http_message import HttpResponse
 
 
 class ServiceFault(Exception):  # noqa: N818 - AWS's word for it; it is an answer, not a defect

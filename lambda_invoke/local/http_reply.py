@@ -14,11 +14,12 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from lambda_invoke.local.http import HttpResponse
+    from lambda_invoke.local.http_message import HttpResponse
 
 WRITE_SECONDS = 60.0
 """A client that takes nothing for so long is given up."""
 _SLOW_STEP_SECONDS = 0.02
+_NO_CONTENT = int(HTTPStatus.NO_CONTENT)
 
 
 class HangUpError(Exception):
@@ -46,38 +47,53 @@ class Delivery:
     bytes_per_second: float | None = None
 
 
+class Writer(Protocol):
+    """A connection, as replies are written to it."""
+
+    transport: asyncio.Transport
+
+    @property
+    def writable(self) -> bool:
+        """Whether there is a client, and it takes what it is sent."""
+
+    async def drain(self) -> None:
+        """Wait until the client has taken most of what was written; OSError when it went."""
+
+
+def whole_reply(response: HttpResponse, *, keep_alive: bool, head_only: bool = False) -> bytes:
+    """The bytes of a reply whose body is known. ``head_only`` is for HEAD."""
+    head = _head(response, keep_alive=keep_alive)
+    return head if head_only else head + response.body
+
+
 async def write_reply(
-    writer: asyncio.StreamWriter, response: HttpResponse, *, keep_alive: bool, without_body: bool = False
+    writer: Writer, response: HttpResponse, *, keep_alive: bool, head_only: bool = False
 ) -> None:
-    """Write one reply. ``without_body`` is for HEAD.
+    """Write one reply, of any kind, and wait for a client that takes it slowly.
 
     Raises:
         HangUpError: a fault wants the connection closed.
         OSError: the client went (``TimeoutError``: it took nothing for ``WRITE_SECONDS``).
     """
     if response.stream is None and response.delivery is None:
-        head = _head(response, keep_alive=keep_alive)
-        writer.write(head if without_body else head + response.body)
-        if writer.transport.get_write_buffer_size():
-            await drain(writer)
+        writer.transport.write(whole_reply(response, keep_alive=keep_alive, head_only=head_only))
+        await drain(writer)
         return
     try:
-        await _write_pieces(
-            _Wire(writer, response.delivery or Delivery()), response, keep_alive, without_body
-        )
+        await _write_pieces(_Wire(writer, response.delivery or Delivery()), response, keep_alive, head_only)
     finally:
         if response.stream is not None:
             await response.stream.aclose()
 
 
-async def _write_pieces(wire: _Wire, response: HttpResponse, keep_alive: bool, without_body: bool) -> None:
+async def _write_pieces(wire: _Wire, response: HttpResponse, keep_alive: bool, head_only: bool) -> None:
     if wire.delivery.drop:
         if response.stream is not None:
             async for _ in response.stream:
                 pass  # it is made to its end, and nobody gets it
         raise HangUpError
     await wire.send_head(_head(response, keep_alive=keep_alive))
-    if without_body:
+    if head_only:
         return
     if response.stream is None:
         await wire.send(response.body)
@@ -91,13 +107,13 @@ async def _write_pieces(wire: _Wire, response: HttpResponse, keep_alive: bool, w
 class _Wire:
     """Sends the bytes of one body within what its delivery leaves of them."""
 
-    def __init__(self, writer: asyncio.StreamWriter, delivery: Delivery) -> None:
+    def __init__(self, writer: Writer, delivery: Delivery) -> None:
         self._writer = writer
         self.delivery = delivery
         self._left = delivery.truncate
 
     async def send_head(self, data: bytes) -> None:
-        self._writer.write(data)
+        self._writer.transport.write(data)
         await drain(self._writer)
 
     async def send(self, data: bytes) -> None:
@@ -107,7 +123,7 @@ class _Wire:
             self._left -= len(data)
         rate = self.delivery.bytes_per_second
         if rate is None:
-            self._writer.write(data)
+            self._writer.transport.write(data)
             await drain(self._writer)
         else:
             await self._trickle(data, rate)
@@ -119,18 +135,18 @@ class _Wire:
         for start in range(0, len(data), step):
             piece = data[start : start + step]
             await asyncio.sleep(len(piece) / rate)
-            self._writer.write(piece)
+            self._writer.transport.write(piece)
             await drain(self._writer)
 
 
-async def drain(writer: asyncio.StreamWriter) -> None:
+async def drain(writer: Writer) -> None:
     """Wait until the client has taken most of what was written.
 
     Raises:
         TimeoutError: it took nothing for ``WRITE_SECONDS``.
     """
     transport = writer.transport
-    while True:
+    while not writer.writable:
         before = transport.get_write_buffer_size()
         try:
             async with asyncio.timeout(WRITE_SECONDS):
@@ -138,8 +154,6 @@ async def drain(writer: asyncio.StreamWriter) -> None:
         except TimeoutError:
             if transport.get_write_buffer_size() >= before:
                 raise
-        else:
-            return
 
 
 @functools.lru_cache(maxsize=4)
@@ -147,16 +161,20 @@ def _date(second: int) -> str:
     return formatdate(second, usegmt=True)
 
 
+@functools.lru_cache(maxsize=64)
+def _status_line(status: int) -> str:
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+
+
 def _head(response: HttpResponse, *, keep_alive: bool) -> bytes:
-    lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
-    headers = {
-        "Date": _date(int(time.time())),
-        **response.headers,
-        "Connection": "keep-alive" if keep_alive else "close",
-    }
+    fields = "".join([f"{name}: {value}\r\n" for name, value in response.headers.items()])
     if response.stream is not None:
-        headers["Transfer-Encoding"] = "chunked"
-    elif response.status != HTTPStatus.NO_CONTENT:
-        headers["Content-Length"] = str(len(response.body))
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        framing = "Transfer-Encoding: chunked\r\n"
+    elif response.status != _NO_CONTENT:
+        framing = f"Content-Length: {len(response.body)}\r\n"
+    else:
+        framing = ""
+    return (
+        f"{_status_line(response.status)}Date: {_date(int(time.time()))}\r\n{fields}"
+        f"Connection: {'keep-alive' if keep_alive else 'close'}\r\n{framing}\r\n"
+    ).encode("latin-1")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from lambda_invoke.local.faults import ServiceFault, Throttled
-from lambda_invoke.local.http import HttpResponse
+from lambda_invoke.local.http_message import HttpResponse
 from lambda_invoke.local.http_reply import Delivery
 
 if TYPE_CHECKING:

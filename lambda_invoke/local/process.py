@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
+import termios
 from typing import TYPE_CHECKING
 
 from lambda_invoke.local import memory
@@ -32,6 +35,7 @@ class _Reader:
         self._loop = loop
         self._descriptor = descriptor
         self._on_data = on_data
+        self._waiting = array.array("i", [0])
         os.set_blocking(descriptor, False)
         loop.add_reader(descriptor, self._read)
 
@@ -49,7 +53,9 @@ class _Reader:
     def drain(self) -> None:
         """Read all that is there."""
         for _ in range(_MAX_DRAIN_READS):
-            if not self._read():
+            # Asked first: a read that finds nothing costs an exception, and mostly there is nothing.
+            fcntl.ioctl(self._descriptor, termios.FIONREAD, self._waiting)
+            if not (self._waiting[0] and self._read()):
                 return
 
     def close(self) -> None:
@@ -107,6 +113,7 @@ class WorkerProcess:
         self.pid = self._process.pid
         self._output = _Reader(self._loop, output, on_output)
         self._imports = _Reader(self._loop, imports, on_imports)
+        self.memory = memory.OwnFigures(self.pid)
         self._watch()
 
     def _watch(self) -> None:
@@ -148,6 +155,7 @@ class WorkerProcess:
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
         code = self._process.wait()
+        self.memory.close()
         self._output.drain()
         self._output.close()
         self._imports.close()

@@ -63,7 +63,10 @@ class ImportWatch:
 
     def look(self) -> bool:
         """Whether one of them is another, or gone."""
-        return any(_signature(path) != known for path, known in self._files.items())
+        for path, known in self._files.items():  # noqa: SIM110 - a generator would take as long as the stat
+            if _signature(path) != known:
+                return True
+        return False
 
 
 class TreeWatch:

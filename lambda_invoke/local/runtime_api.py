@@ -11,28 +11,54 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import re
 import secrets
 from typing import TYPE_CHECKING, Protocol
 
+import attrs
+
 from lambda_invoke.local import peers
 from lambda_invoke.local.chunked import BrokenBodyError
-from lambda_invoke.local.http import LOOPBACK, HttpRequest, HttpResponse, HttpServer, comes_from_a_browser
+from lambda_invoke.local.http import LOOPBACK, HttpServer
+from lambda_invoke.local.http_message import HttpRequest, HttpResponse, LaterResponse, comes_from_a_browser
 from lambda_invoke.local.outcome import MAX_RESPONSE_BYTES, Answered, Malformed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lambda_invoke.local.chunked import ChunkedBody
+    from lambda_invoke.local.http_message import Answer
     from lambda_invoke.local.outcome import Invocation
 
 _USER = "worker"
+_NEXT = "/2018-06-01/runtime/invocation/next"
+_REPLY = re.compile(r"/2018-06-01/runtime/invocation/([^/]*)/(response|error)")
+_INIT_ERROR = "/2018-06-01/runtime/init/error"
 _RESPONSE_MODE = "lambda-runtime-function-response-mode"
 _ACCEPTED = HttpResponse(202, {"Content-Type": "application/json"}, b'{"status":"OK"}')
+
+
+@attrs.frozen
+class Asker:
+    """A request for the next invocation."""
+
+    _later: LaterResponse
+
+    @property
+    def gone(self) -> bool:
+        """Whether whoever asked has left."""
+        return self._later.gone
+
+    def hand_over(self, invocation: Invocation, deadline: int) -> None:
+        """Give it an invocation; ``deadline`` in milliseconds since the epoch."""
+        self._later.give(_next(invocation, deadline))
 
 
 class RuntimeEvents(Protocol):
     """Whom the Runtime API tells what the worker says."""
 
-    async def next_invocation(self) -> tuple[Invocation, int]:
-        """Wait for the next invocation; with its deadline in milliseconds since the epoch."""
+    def next_invocation(self, asker: Asker) -> None:
+        """Hand it the next invocation, once there is one."""
 
     def answered(self, request_id: str, answer: Answered | Malformed) -> bool:
         """Take the handler's result or error; False when that invocation is not waiting for one."""
@@ -85,47 +111,65 @@ class RuntimeApi:
         """Stop listening and drop the worker's connections."""
         await self._server.close()
 
-    async def _handle(self, request: HttpRequest) -> HttpResponse:
+    def _handle(self, request: HttpRequest) -> Answer:
         if comes_from_a_browser(request) or not self._is_the_worker(request):
             return _error(403, "Forbidden", "Only this endpoint's own worker may speak to its Runtime API.")
-        try:
-            return await self._route(request)
-        except BrokenBodyError as error:
-            return _error(400, "InvalidRequest", str(error))
-
-    async def _route(self, request: HttpRequest) -> HttpResponse:
-        match request.method, request.path.split("/")[1:]:
-            case "GET", ["2018-06-01", "runtime", "invocation", "next"]:
-                return _next(*await self._events.next_invocation())
-            case "POST", ["2018-06-01", "runtime", "invocation", request_id, ("response" | "error") as kind]:
-                return await self._answer(request, request_id, kind)
-            case "POST", ["2018-06-01", "runtime", "init", "error"]:
-                self._events.init_failed(await _answered(request, is_error=True))
-                return _ACCEPTED
+        if request.method == "GET" and request.path == _NEXT:
+            later = LaterResponse()
+            self._events.next_invocation(Asker(later))
+            return later
+        if request.method == "POST":
+            reply = _REPLY.fullmatch(request.path)
+            if reply is not None:
+                return self._answer(request, reply[1], reply[2])
+            if request.path == _INIT_ERROR:
+                return _with_body(request, self._init_failed)
         return _error(404, "NotFound", f"{request.method} {request.path} is not part of the Runtime API.")
 
-    async def _answer(self, request: HttpRequest, request_id: str, kind: str) -> HttpResponse:
+    def _init_failed(self, body: bytes, size: int) -> HttpResponse:
+        self._events.init_failed(Answered(body, is_error=True, size=size))
+        return _ACCEPTED
+
+    def _answer(self, request: HttpRequest, request_id: str, kind: str) -> Answer:
         """Take a /response or an /error.
 
         Source: "Building a custom runtime", response streaming, AWS Lambda developer guide, 2026-11.
         """
         mode = request.headers.get(_RESPONSE_MODE, "") if kind == "response" else ""
         if mode == "streaming" and request.stream is not None:
-            accepted = await self._events.streamed(request_id, request.stream)
-        elif mode in ("", "streaming"):
-            accepted = self._events.answered(request_id, await _answered(request, is_error=kind == "error"))
-        else:
+            return self._streamed(request_id, request.stream)
+        if mode not in ("", "streaming"):
             error = Malformed("Runtime.InvalidResponseModeHeader", f"Invalid response mode: {mode!r:.40}")
             self._events.answered(request_id, error)
             return _error(400, "InvalidResponseModeHeader", error.message)
-        return _ACCEPTED if accepted else _error(400, "InvalidRequestID", "Invalid request ID")
+
+        def take(body: bytes, size: int) -> HttpResponse:
+            answer = Answered(body, is_error=kind == "error", size=size)
+            return _ACCEPTED if self._events.answered(request_id, answer) else _unknown_request()
+
+        return _with_body(request, take)
+
+    async def _streamed(self, request_id: str, stream: ChunkedBody) -> HttpResponse:
+        try:
+            accepted = await self._events.streamed(request_id, stream)
+        except BrokenBodyError as error:
+            return _broken(error)
+        return _ACCEPTED if accepted else _unknown_request()
 
 
-async def _answered(request: HttpRequest, *, is_error: bool) -> Answered:
-    body, size = request.body, request.body_size
-    if request.stream is not None:
-        body, size = await request.stream.read_all(MAX_RESPONSE_BYTES)
-    return Answered(body, is_error, size)
+def _with_body(request: HttpRequest, take: Callable[[bytes, int], HttpResponse]) -> Answer:
+    """Give the body to ``take``: at once, where it came whole."""
+    if request.stream is None:
+        return take(request.body, request.body_size)
+    return _collect(request.stream, take)
+
+
+async def _collect(stream: ChunkedBody, take: Callable[[bytes, int], HttpResponse]) -> HttpResponse:
+    try:
+        body, size = await stream.read_all(MAX_RESPONSE_BYTES)
+    except BrokenBodyError as error:
+        return _broken(error)
+    return take(body, size)
 
 
 def _next(invocation: Invocation, deadline: int) -> HttpResponse:
@@ -146,3 +190,11 @@ def _next(invocation: Invocation, deadline: int) -> HttpResponse:
 def _error(status: int, kind: str, message: str) -> HttpResponse:
     body = json.dumps({"errorMessage": message, "errorType": kind}).encode()
     return HttpResponse(status, {"Content-Type": "application/json"}, body)
+
+
+def _broken(error: BrokenBodyError) -> HttpResponse:
+    return _error(400, "InvalidRequest", str(error))
+
+
+def _unknown_request() -> HttpResponse:
+    return _error(400, "InvalidRequestID", "Invalid request ID")

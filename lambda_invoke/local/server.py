@@ -247,7 +247,7 @@ class LocalLambda:
         try:
             await pool.open()
             await server.start()
-            api.port = server.port
+            api.listens_on(server.port)
             self._executor = executor
             events.resume(kept)
             await running.serve(server.port, events)

@@ -19,7 +19,9 @@ import attrs
 from lambda_invoke.local.faults import ServiceFault
 
 if TYPE_CHECKING:
-    from lambda_invoke.local.http import HttpRequest
+    from collections.abc import Sequence
+
+    from lambda_invoke.local.http_message import HttpRequest
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 MAX_SKEW_SECONDS = 300.0
@@ -28,8 +30,10 @@ MAX_SKEW_SECONDS = 300.0
 _AUTHORIZATION = re.compile(
     rf"{ALGORITHM} Credential=(?P<key>[^/]+)/"
     r"(?P<scope>(?P<day>\d{8})/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request)"
-    r",\s*SignedHeaders=(?P<headers>[^,]+),\s*Signature=(?P<signature>[0-9a-f]{64})"
+    r",\s*SignedHeaders=(?P<headers>[^,]+),\s*Signature="
 )
+_SIGNATURE = re.compile(r"[0-9a-f]{64}")
+_SIGNATURE_LENGTH = 64
 _DATE = "%Y%m%dT%H%M%SZ"
 
 
@@ -63,36 +67,57 @@ class Verifier:
         authorization = request.headers.get("authorization")
         if authorization is None:
             raise ServiceFault(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
-        parts = _AUTHORIZATION.fullmatch(authorization)
-        if parts is None:
+        claim = _claim(authorization[:-_SIGNATURE_LENGTH])
+        signature = authorization[-_SIGNATURE_LENGTH:]
+        if claim is None or not _SIGNATURE.fullmatch(signature):
             raise ServiceFault(
                 403,
                 "IncompleteSignatureException",
                 "The Authorization header is not one of Signature Version 4.",
             )
-        if not hmac.compare_digest(parts["key"].encode(), self.credentials.access_key_id.encode()):
+        if not hmac.compare_digest(claim.key.encode(), self.credentials.access_key_id.encode()):
             raise ServiceFault(
                 403, "UnrecognizedClientException", "The security token included in the request is invalid."
             )
-        if parts["region"] != self.region_name or parts["service"] != "lambda":
+        if claim.region != self.region_name or claim.service != "lambda":
             raise ServiceFault(
                 403,
                 "InvalidSignatureException",
                 f"Credential should be scoped to region '{self.region_name}' and service 'lambda'.",
             )
         date = request.headers.get("x-amz-date", "")
-        _check_date(date, parts["day"], now)
-        names = parts["headers"].split(";")
-        _check_signed_headers(names, request.headers)
-        canonical = canonical_request(request, names)
-        expected = sign(self.credentials.secret_access_key, date, parts["scope"], canonical)
-        if not hmac.compare_digest(expected, parts["signature"]):
+        _check_date(date, claim.day, now)
+        _check_signed_headers(claim.signed, request.headers)
+        canonical = canonical_request(request, claim.signed)
+        expected = sign(self.credentials.secret_access_key, date, claim.scope, canonical)
+        if not hmac.compare_digest(expected, signature):
             raise ServiceFault(
                 403,
                 "InvalidSignatureException",
                 "The request signature we calculated does not match the signature you provided. Check your "
                 "AWS Secret Access Key and signing method. Consult the service documentation for details.",
             )
+
+
+@attrs.frozen
+class _Claim:
+    """What the header says besides the signature: a client's is the same for a day. ``signed`` are names."""
+
+    key: str
+    scope: str
+    day: str
+    region: str
+    service: str
+    signed: tuple[str, ...]
+
+
+@functools.lru_cache(maxsize=64)
+def _claim(text: str) -> _Claim | None:
+    parts = _AUTHORIZATION.fullmatch(text)
+    if parts is None:
+        return None
+    signed = tuple(parts["headers"].split(";"))
+    return _Claim(parts["key"], parts["scope"], parts["day"], parts["region"], parts["service"], signed)
 
 
 def _check_date(date: str, day: str, now: float) -> None:
@@ -122,9 +147,9 @@ def _seconds_of(date: str) -> float:
     return datetime.strptime(date, _DATE).replace(tzinfo=UTC).timestamp()
 
 
-def _check_signed_headers(names: list[str], headers: dict[str, str]) -> None:
-    required = {"host", *(name for name in headers if name.startswith("x-amz-"))}
-    if not required <= set(names):
+def _check_signed_headers(names: tuple[str, ...], headers: dict[str, str]) -> None:
+    required = ["host", *[name for name in headers if name.startswith("x-amz-")]]
+    if not set(names).issuperset(required):
         raise ServiceFault(
             403,
             "InvalidSignatureException",
@@ -132,7 +157,7 @@ def _check_signed_headers(names: list[str], headers: dict[str, str]) -> None:
         )
 
 
-def canonical_request(request: HttpRequest, names: list[str]) -> str:
+def canonical_request(request: HttpRequest, names: Sequence[str]) -> str:
     """The text that a signature covers; ``names`` are the signed headers."""
     pairs = sorted(
         (_quoted(name), _quoted(value))
@@ -141,14 +166,19 @@ def canonical_request(request: HttpRequest, names: list[str]) -> str:
     return "\n".join(
         [
             request.method,
-            quote(request.path, safe="/~"),
+            _quoted_path(request.path),
             "&".join(f"{name}={value}" for name, value in pairs),
-            *(f"{name}:{' '.join(request.headers.get(name, '').split())}" for name in names),
+            *[f"{name}:{' '.join(request.headers.get(name, '').split())}" for name in names],
             "",
             ";".join(names),
             hashlib.sha256(request.body).hexdigest(),
         ]
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _quoted_path(path: str) -> str:
+    return quote(path, safe="/~")
 
 
 def _quoted(text: str) -> str:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_invoke.local import log, memory
-from lambda_invoke.local.http import HttpResponse, HttpServer
+from lambda_invoke.local.http import HttpServer
+from lambda_invoke.local.http_message import HttpResponse
 from lambda_invoke.local.outcome import Exited, TimedOut, judge, remote_error_type
 
 
@@ -193,4 +194,5 @@ def test_both_ways_to_read_memory_agree(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(memory, "HAS_PROC", False)
     by_ps = memory.resident_bytes([pid])[pid]
     assert 0.7 < by_proc / by_ps < 1.4
-    assert memory.peak_bytes(pid) == 0
+    assert memory.OwnFigures(pid).peak_bytes() == 0
+    assert not memory.OwnFigures(pid).is_alone()

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from lambda_invoke.local import http_reply
 from lambda_invoke.local.chunked import PIECE_BYTES, BrokenBodyError, ChunkedBody
-from lambda_invoke.local.http import HttpRequest, HttpResponse, HttpServer
+from lambda_invoke.local.http import HttpServer
+from lambda_invoke.local.http_message import HttpRequest, HttpResponse
 from lambda_invoke.local.http_reply import Delivery
 from lambda_invoke.local.response_stream import ReplyStream
 from tests.support.patience import PATIENCE

@@ -365,3 +365,20 @@ def test_elsewhere_a_thread_holds_the_life_line() -> None:
         os.close(ours)
         assert worker.wait(timeout=PATIENCE) == -signal.SIGKILL
         assert until(lambda: not alive(child))
+
+
+@pytest.mark.parametrize("without_uvloop", [False, True])
+def test_it_works_on_either_event_loop(
+    monkeypatch: pytest.MonkeyPatch, serve: Serve, without_uvloop: bool
+) -> None:
+    """On uvloop where it is installed, on asyncio's otherwise: answers, timeouts, exits and the stop."""
+    if without_uvloop:
+        monkeypatch.setitem(sys.modules, "uvloop", None)
+    functions = {"who": handler("whoami"), "exits": handler("exits")}
+    local, client = serve({**functions, "nap": Function(handler("nap"), timeout=0.2)})
+    assert [invoke(client, "who").value["calls"] for _ in range(3)] == [1, 2, 3]
+    assert invoke(client, "exits", {"status": 4}).value["errorMessage"].endswith("exit status 4")
+    assert invoke(client, "nap", {"seconds": 9}).value["errorType"] == "Sandbox.Timedout"
+    pid = invoke(client, "who").value["pid"]
+    local.stop()
+    assert until(lambda: not alive(pid))

@@ -223,3 +223,12 @@ def test_stopping_finds_a_daemon(tmp_path: Path) -> None:
         client.close()
         assert workers()
     assert not daemons()
+
+
+def test_who_asked_and_left_gets_no_invocation(serve: Serve, tmp_path: Path) -> None:
+    """A runtime that hangs up while it waits, and asks again, is given the next invocation: none is lost."""
+    _, client = serve({"fn": Function(program(), timeout=20)})
+    asked = tmp_path / "asked"
+    invoke(client, "fn", {"then": "leave", "asked": str(asked)})
+    assert until(asked.exists)
+    assert invoke(client, "fn", {"n": 2}).value["event"] == {"n": 2}

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_invoke.local.faults import ServiceFault
-from lambda_invoke.local.http import HttpRequest
+from lambda_invoke.local.http_message import HttpRequest
 from lambda_invoke.local.signature import LocalCredentials, Verifier
 
 KEY = LocalCredentials("LOCALKEY", "local+secret/key")

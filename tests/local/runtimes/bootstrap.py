@@ -23,9 +23,18 @@ def main() -> None:
     if os.environ["_HANDLER"] == "fails.init":
         call("POST", "/init/error", json.dumps({"errorMessage": "no config", "errorType": "ConfigError"}))
         sys.exit(1)
+    order: dict[str, str] = {}
     os.closerange(3, 256)  # as daemons do: no pipe of anybody is left
     while True:
-        headers, event = call("GET", "/invocation/next")
+        if order.get("then") == "leave":  # ask, hang up, and ask again
+            connection.request("GET", f"{PREFIX}/invocation/next")
+            connection.close()
+            connection.request("GET", f"{PREFIX}/invocation/next")
+            Path(order["asked"]).touch()
+            response = connection.getresponse()
+            headers, event = dict(response.getheaders()), response.read()
+        else:
+            headers, event = call("GET", "/invocation/next")
         request_id = headers["Lambda-Runtime-Aws-Request-Id"]
         order = json.loads(event) or {}
         if "grandchildren" in order:
