@@ -211,14 +211,14 @@ class Environment:
             return False
         return self._settle(answer)
 
-    async def streamed(self, request_id: str, body: ChunkedBody) -> bool:
-        """The Runtime API's /response in streaming mode."""
+    async def streamed(self, request_id: str, body: ChunkedBody, *, declared: bool) -> bool:
+        """The Runtime API's /response in chunks."""
         if self._invocation is None or self._invocation.request_id != request_id or self._replying:
             return False
         self._replying = True
         self._reply_over.clear()
         try:
-            return self._settle(await receive(body, self._invocation.reply_stream))
+            return self._settle(await receive(body, self._invocation.reply_stream, declared=declared))
         except BrokenBodyError as error:
             assert self._process is not None
             with contextlib.suppress(TimeoutError):

@@ -63,8 +63,11 @@ class RuntimeEvents(Protocol):
     def answered(self, request_id: str, answer: Answered | Malformed) -> bool:
         """Take the handler's result or error; False when that invocation is not waiting for one."""
 
-    async def streamed(self, request_id: str, body: ChunkedBody) -> bool:
-        """Take the handler's result as it is made; False as for ``answered``, or when it broke off."""
+    async def streamed(self, request_id: str, body: ChunkedBody, *, declared: bool) -> bool:
+        """Take the handler's result as it is made; False as for ``answered``, or when it broke off.
+
+        ``declared``: the worker said that it streams.
+        """
 
     def init_failed(self, error: Answered) -> None:
         """Take the error of an init that failed."""
@@ -133,11 +136,13 @@ class RuntimeApi:
     def _answer(self, request: HttpRequest, request_id: str, kind: str) -> Answer:
         """Take a /response or an /error.
 
-        Source: "Building a custom runtime", response streaming, AWS Lambda developer guide, 2026-11.
+        A chunked reply is a stream to a caller that wants one, whatever the worker says of it: aws-lambda-go
+        streams without the header. Source: "Building a custom runtime", response streaming, AWS Lambda
+        developer guide, 2026-11; core/directinvoke of AWS's runtime interface emulator.
         """
         mode = request.headers.get(_RESPONSE_MODE, "") if kind == "response" else ""
-        if mode == "streaming" and request.stream is not None:
-            return self._streamed(request_id, request.stream)
+        if kind == "response" and mode in ("", "streaming") and request.stream is not None:
+            return self._streamed(request_id, request.stream, declared=mode == "streaming")
         if mode not in ("", "streaming"):
             error = Malformed("Runtime.InvalidResponseModeHeader", f"Invalid response mode: {mode!r:.40}")
             self._events.answered(request_id, error)
@@ -149,9 +154,9 @@ class RuntimeApi:
 
         return _with_body(request, take)
 
-    async def _streamed(self, request_id: str, stream: ChunkedBody) -> HttpResponse:
+    async def _streamed(self, request_id: str, stream: ChunkedBody, *, declared: bool) -> HttpResponse:
         try:
-            accepted = await self._events.streamed(request_id, stream)
+            accepted = await self._events.streamed(request_id, stream, declared=declared)
         except BrokenBodyError as error:
             return _broken(error)
         return _ACCEPTED if accepted else _unknown_request()

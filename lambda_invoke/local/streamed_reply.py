@@ -23,10 +23,12 @@ _ERROR_TYPE = "lambda-runtime-function-error-type"
 _ERROR_BODY = "lambda-runtime-function-error-body"
 
 
-async def receive(body: ChunkedBody, stream: ReplyStream | None) -> Answered | Streamed:
+async def receive(body: ChunkedBody, stream: ReplyStream | None, *, declared: bool) -> Answered | Streamed:
     """Take a reply from the worker: passed on as it comes, or collected when the caller wants it whole.
 
-    What is over Lambda's limit is not taken.
+    What is over Lambda's limit is not taken. An error in the trailers counts, but for a caller that wants it
+    whole and a worker that has not declared it a stream: sendPayloadLimitedResponse in core/directinvoke of
+    AWS's runtime interface emulator.
 
     Raises:
         BrokenBodyError: it broke off.
@@ -34,7 +36,7 @@ async def receive(body: ChunkedBody, stream: ReplyStream | None) -> Answered | S
     if stream is None:
         payload, size = await body.read_all(MAX_RESPONSE_BYTES)
         error_type, error = _trailers(body)
-        if error_type is None:
+        if error_type is None or not declared:
             return Answered(payload, is_error=False, size=size)
         error = error or json.dumps({"errorType": error_type}).encode()
         return Answered(error, is_error=True, size=len(error))

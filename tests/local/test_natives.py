@@ -1,5 +1,6 @@
 """Functions in Go and Rust over the libraries that AWS has for them (tests/support/native.py)."""
 
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -86,23 +87,38 @@ def test_a_native_process_that_ends_is_lambdas_error(serve: Serve, native: Nativ
     assert invoke(client, "exits", {}).value["calls"] == 1
 
 
-@pytest.mark.parametrize("native", [parameter(RUST)])
-def test_a_rust_function_streams(serve: Serve, native: Native, tmp_path: Path) -> None:
-    """Chunk by chunk as it writes them, after the prelude that the library sends first."""
+@natives
+def test_a_native_function_streams(serve: Serve, native: Native, tmp_path: Path) -> None:
+    """Chunk by chunk as it writes them; Rust's library sends a prelude first."""
     local, client = serve({"native": function(native, "stream")})
     go = tmp_path / "go"
-    answer = client.invoke_with_response_stream(
-        FunctionName="native", Payload=json.dumps({"wait": str(go)}).encode()
-    )
-    events = iter(answer["EventStream"])
-    received = b""
-    while not received.endswith(PRELUDE_END + b"one "):
-        received += next(events)["PayloadChunk"]["Payload"]
-    assert local.stats("native").in_flight == 1
-    go.touch()
-    *rest, complete = list(events)
+    order = {"do": "stream", "wait": str(go)}
+    answer = client.invoke_with_response_stream(FunctionName="native", Payload=json.dumps(order).encode())
+    with contextlib.closing(answer["EventStream"]) as stream:
+        events = iter(stream)
+        received = b""
+        while not received.endswith(b"one "):
+            received += next(events)["PayloadChunk"]["Payload"]
+        assert local.stats("native").in_flight == 1
+        go.touch()
+        *rest, complete = list(events)
     received += b"".join(event["PayloadChunk"]["Payload"] for event in rest)
-    prelude, _, body = received.partition(PRELUDE_END)
-    assert (json.loads(prelude)["statusCode"], body) == (200, b"one two")
+    prelude, end, body = received.rpartition(PRELUDE_END)
+    assert (bool(end), body) == (native is RUST, b"one two")
+    assert not prelude or json.loads(prelude)["statusCode"] == 200
     assert "ErrorCode" not in complete["InvokeComplete"]
-    assert invoke(client, "native", {}).payload.endswith(PRELUDE_END + b"one two")
+    assert invoke(client, "native", order).payload == received
+
+
+@pytest.mark.parametrize("native", [parameter(GO)])
+def test_a_stream_that_fails_midway_in_go(serve: Serve, native: Native) -> None:
+    """What was written comes, and then the reader's error in the trailers: its type and message."""
+    _, client = serve({"native": function(native)})
+    answer = client.invoke_with_response_stream(
+        FunctionName="native", Payload=b'{"do": "stream", "fail": true}'
+    )
+    with contextlib.closing(answer["EventStream"]) as stream:
+        *chunks, complete = list(stream)
+    assert b"".join(event["PayloadChunk"]["Payload"] for event in chunks) == b"one "
+    details = json.loads(complete["InvokeComplete"]["ErrorDetails"])
+    assert (details["errorType"], details["errorMessage"]) == ("QuotaError", "late")

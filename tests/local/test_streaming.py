@@ -61,6 +61,41 @@ def test_chunks_arrive_as_they_are_made(stream: Any, tmp_path: Path) -> None:
     assert (local.stats("f").succeeded, local.stats("f").failed) == (1, 0)
 
 
+UNDECLARED = ["headers", {"Transfer-Encoding": "chunked", "Content-Type": "application/octet-stream"}]
+"""What aws-lambda-go sends: chunks and trailers, without Lambda-Runtime-Function-Response-Mode."""
+
+
+def test_chunks_are_a_stream_without_the_mode(stream: Any, tmp_path: Path) -> None:
+    """The second chunk is made only after the first was read; an error in the trailers completes it."""
+    _, client = stream
+    seen = tmp_path / "seen"
+    error = base64.b64encode(b'{"errorMessage": "late", "errorType": "QuotaError"}').decode()
+    steps = [
+        UNDECLARED,
+        ["write", "one"],
+        ["wait", str(seen)],
+        ["write", "two"],
+        ["fail", "QuotaError", error],
+    ]
+    with contextlib.closing(opened(client, steps)["EventStream"]) as answer:
+        events = iter(answer)
+        assert next(events) == {"PayloadChunk": {"Payload": b"one"}}
+        seen.touch()
+        *rest, complete = list(events)
+    assert rest == [{"PayloadChunk": {"Payload": b"two"}}]
+    assert json.loads(complete["InvokeComplete"]["ErrorDetails"])["errorMessage"] == "late"
+
+
+def test_trailers_count_only_for_a_stream(stream: Any) -> None:
+    """A caller that wants the reply whole gets what was written, as Lambda has it when nobody said stream."""
+    local, client = stream
+    reply = invoke(client, "f", [UNDECLARED, ["write", "one"], ["fail", "QuotaError", ""]])
+    assert (reply.payload, reply.error) == (b"one", None)
+    reply = invoke(client, "f", [["write", "one"], ["fail", "QuotaError", ""]])
+    assert (reply.value, reply.error) == ({"errorType": "QuotaError"}, "Unhandled")
+    assert (local.stats("f").succeeded, local.stats("f").failed) == (1, 1)
+
+
 def test_what_is_streamed_passes_as_bytes(stream: Any) -> None:
     """The prelude of an HTTP integration and its eight zeros too; one worker serves many."""
     local, client = stream
@@ -195,12 +230,11 @@ def test_the_limit_is_that_of_the_way_it_was_asked_for(stream: Any, monkeypatch:
     assert read(client, [["write", "next"]])[0] == [b"next"]
 
 
-def test_a_chunked_reply_without_the_mode_is_a_buffered_one(stream: Any) -> None:
+def test_a_chunked_reply_without_the_mode_is_whole_for_a_plain_invoke(stream: Any) -> None:
     """Some runtimes send all replies chunked."""
     _, client = stream
     headers = {"Transfer-Encoding": "chunked"}
-    assert read(client, [["headers", headers], ["write", "a"], ["write", "b"]])[0] == [b"ab"]
-    assert invoke(client, "f", [["headers", headers], ["write", "1"]]).value == 1
+    assert invoke(client, "f", [["headers", headers], ["write", "a"], ["write", "b"]]).payload == b"ab"
 
 
 def test_a_streamed_reply_may_have_a_length(stream: Any) -> None:

@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -29,6 +30,8 @@ func handle(ctx context.Context, event map[string]any) (any, error) {
 		os.Exit(7)
 	case "nap":
 		time.Sleep(time.Hour)
+	case "stream":
+		return stream(event), nil
 	}
 	given, _ := lambdacontext.FromContext(ctx)
 	deadline, _ := ctx.Deadline()
@@ -43,6 +46,25 @@ func handle(ctx context.Context, event map[string]any) (any, error) {
 		"custom":    given.ClientContext.Custom,
 		"memory":    lambdacontext.MemoryLimitInMB,
 	}, nil
+}
+
+func stream(event map[string]any) io.Reader {
+	reader, writer := io.Pipe()
+	go func() {
+		io.WriteString(writer, "one ")
+		if wait, ok := event["wait"].(string); ok {
+			for _, err := os.Stat(wait); err != nil; _, err = os.Stat(wait) {
+				time.Sleep(5 * time.Millisecond)
+			}
+		}
+		if event["fail"] == true {
+			writer.CloseWithError(&QuotaError{"late"})
+			return
+		}
+		io.WriteString(writer, "two")
+		writer.Close()
+	}()
+	return reader
 }
 
 func main() { lambda.Start(handle) }
