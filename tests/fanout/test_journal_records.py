@@ -232,7 +232,7 @@ def test_a_reply_that_could_not_be_decoded_may_be_now() -> None:
 
 
 NEVER_AN_ITEMS = {
-    *(li.FanOutError, li.BatchError, li.BatchItemError, li.RedriveError),  # of several calls, or a part of one
+    *(li.FanOutError, li.BatchError, li.BatchItemError, li.RedriveError),  # of several calls or a part
     li.EventOutcomeUnknownError,  # of an Event that nobody heard of
 }
 
