@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ def test_never_more_within_any_second(pauses: list[float]) -> None:
     # What is exactly a second later may count as within it: floats.
     assert most_in_a_second([round(each, 6) for each in begun]) <= CALLS_A_SECOND + 1 < ALLOWED
     if len(pauses) <= CALLS_A_SECOND:
-        assert begun[-1] == sum(pauses)
+        assert begun[-1] == list(itertools.accumulate(pauses))[-1]  # sum() is exacter, since Python 3.12
 
 
 def test_the_server_counts() -> None:
