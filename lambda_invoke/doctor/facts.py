@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lambda_invoke.sources.mapping import EventSourceMapping
 
 LATEST = "$LATEST"
+METRICS = "CloudWatch metrics"
 
 
 @attrs.frozen

@@ -11,7 +11,7 @@ import botocore.exceptions as be
 
 from lambda_invoke.control_plane import get_configuration
 from lambda_invoke.doctor import answers
-from lambda_invoke.doctor.facts import LATEST, Facts, Metrics, NotLooked, Queue, Reserved
+from lambda_invoke.doctor.facts import LATEST, METRICS, Facts, Metrics, NotLooked, Queue, Reserved
 from lambda_invoke.errors import FunctionNotFoundError, LambdaInvokeError, ServiceError
 from lambda_invoke.events.config import EventConfig
 from lambda_invoke.sources.mapping import mapping_of
@@ -121,7 +121,7 @@ class Gatherer:
             ),
             mappings=mappings,
             queues=self._queues(look, () if isinstance(mappings, NotLooked) else mappings),
-            metrics=look("CloudWatch metrics", "cloudwatch:GetMetricData", lambda: self._metrics(now)),
+            metrics=look(METRICS, "cloudwatch:GetMetricData", lambda: self._metrics(now)),
         )
 
     # Lambda.

@@ -62,7 +62,14 @@ def test_in_a_pipe_it_is_plain_text(world: World) -> None:
     assert (done.code, done.err) == (1, "")
     assert done.out.startswith(f"{world.name}: 1 warning, 2 could not be looked at\n")
     assert "WARNING  The client waits 20 s, the function may take 30 s\n" in done.out
-    for name in ("[client-timeout-too-short]", "seen:", "why:", "fix:", "source:", "Metrics: 1 h."):
+    for name in (
+        "[client-timeout-too-short]",
+        "seen:",
+        "why:",
+        "fix:",
+        "source:",
+        "CloudWatch metrics (1 h).",
+    ):
         assert name in done.out
     assert "could not be looked at" in done.out
     assert "allow lambda:GetAccountSettings" in done.out

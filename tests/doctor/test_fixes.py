@@ -139,3 +139,11 @@ def test_one_is_not_many(world: World) -> None:
         "1 of 1 invocation failed in 24 h",
         "1 invocation throttled in 24 h",
     ]
+
+
+def test_the_hours_are_of_metrics_that_were_read(world: World) -> None:
+    """The text says how far back figures go, and nothing of the kind where there are none."""
+    assert str(world.diagnose()).endswith("CloudWatch metrics (24 h).")
+    world.hand_over(read_timeout=60)
+    world.options = {"services": None}
+    assert "24 h" not in str(world.diagnose())
