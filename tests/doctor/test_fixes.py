@@ -147,3 +147,67 @@ def test_the_hours_are_of_metrics_that_were_read(world: World) -> None:
     world.hand_over(read_timeout=60)
     world.options = {"services": None}
     assert "24 h" not in str(world.diagnose())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"Effect": "Deny", "Action": "lambda:InvokeFunction"},
+        {"Effect": "Allow", "Action": "lambda:GetFunction"},
+    ],
+    ids=["deny", "another action"],
+)
+def test_a_statement_that_lets_nobody_invoke(said: dict[str, str], world: World) -> None:
+    """It opens nothing, whoever it is about."""
+    world.policy({"Sid": "s", "Principal": "*", "Resource": "*", **said})
+    assert found(world) == []
+
+
+def test_the_accounts_share_counts_only_where_nothing_is_reserved(world: World) -> None:
+    """Whether something is may not be known: then nothing is said of the account."""
+    CASES["account-concurrency-below-fan-out"][0](world)
+    world.refuse("GetFunctionConcurrency")
+    assert found(world) == ["could-not-look"]
+
+
+def test_provisioned_concurrency_on_its_way(world: World) -> None:
+    """What is not there yet is said while nothing has failed, too."""
+    CASES["provisioned-concurrency-not-ready"][1](world)
+    (one,) = world._answers["ListProvisionedConcurrencyConfigs"]["ProvisionedConcurrencyConfigs"]
+    one |= {"AllocatedProvisionedConcurrentExecutions": 9, "Status": "IN_PROGRESS"}
+    assert "provisioned-concurrency-not-ready" in found(world)
+
+
+@pytest.mark.parametrize(("most", "said"), [((5, 6), True), ((5, 5), False)])
+def test_mappings_count_together(most: tuple[int, int], said: bool, world: World) -> None:
+    """They share what is reserved: AWS has it be no less than the sum of all."""
+    world.reserve(10)
+    world.asked = {"concurrency": 10}
+    world.mapped()
+    (known,) = world._answers["ListEventSourceMappings"]["EventSourceMappings"]
+    both = [{**known, "UUID": str(each), "ScalingConfig": {"MaximumConcurrency": each}} for each in most]
+    world.answer("ListEventSourceMappings", EventSourceMappings=both)
+    assert ("mapping-concurrency-above-reserved" in found(world)) is said
+
+
+@pytest.mark.parametrize(("waited", "said"), [(300_001, True), (300_000, False)])
+def test_half_of_the_greatest_age_is_long(waited: int, said: bool, world: World) -> None:
+    """Events that are given up after ten minutes have waited long after five."""
+    world.function(bare=True)
+    world.events(on_failure=LETTERS, MaximumEventAgeInSeconds=600)
+    world.metric("AsyncEventAge", waited)
+    assert ("events-waiting" in found(world)) is said
+
+
+@pytest.mark.parametrize(("qualifier", "suffix"), [("prod", ":prod"), ("$LATEST", ""), (None, "")])
+def test_mappings_are_those_of_what_is_called(qualifier: str | None, suffix: str, world: World) -> None:
+    """An alias has mappings of its own; those of $LATEST are listed by the bare name."""
+    world.configured(Version="3")
+    asked = []
+    with world.client() as client:
+        client._sender.control().meta.events.register(
+            "provide-client-params.lambda.ListEventSourceMappings",
+            lambda params, **_: asked.append(params["FunctionName"]),
+        )
+        client.diagnose(world.name, qualifier=qualifier)
+    assert asked == [world.name + suffix]
