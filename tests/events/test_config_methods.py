@@ -265,9 +265,17 @@ def test_a_change_without_an_answer_may_have_been_made(
 
     boto.meta.events.register("before-send.lambda", fail)
     client = LambdaClient(boto_client=boto)
-    with pytest.raises(expected) as raised:
-        client.put_event_config("orders", maximum_retry_attempts=0)
-    assert raised.value.executed is executed
+    changes: list[Callable[[], Any]] = [
+        lambda: client.put_event_config("orders", maximum_retry_attempts=0),
+        lambda: client.update_event_config("orders", maximum_retry_attempts=0),
+        lambda: client.delete_event_config("orders"),
+        lambda: client.set_dead_letter_queue("orders", QUEUE),
+        lambda: client.remove_dead_letter_queue("orders"),
+    ]
+    for change in changes:
+        with pytest.raises(expected) as raised:
+            change()
+        assert raised.value.executed is executed
     with pytest.raises(li.ConnectError):
         client.get_event_config("orders")
     boto.close()
