@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,15 @@ from lambda_invoke.cli.exit_codes import (
 )
 from lambda_invoke.cli.json_text import json_bytes
 from lambda_invoke.doctor.findings import Severity
+from lambda_invoke.doctor.table import WIDTH, plain_table
 from lambda_invoke.errors import LambdaInvokeError, RequestError
 
 if TYPE_CHECKING:
     import argparse
 
     from lambda_invoke.doctor.findings import Diagnosis
+
+_NARROWEST = 60
 
 _CODES = {
     Severity.ERROR: DOCTOR_ERROR,
@@ -71,5 +75,11 @@ def _show(diagnosis: Diagnosis) -> None:
 
         print_table(diagnosis)
     else:
-        sys.stdout.write(f"{diagnosis}\n")
+        sys.stdout.write(f"{plain_text(diagnosis, on_terminal=sys.stdout.isatty())}\n")
         sys.stdout.flush()
+
+
+def plain_text(diagnosis: Diagnosis, *, on_terminal: bool) -> str:
+    """The diagnosis without rich, wrapped to a terminal's width."""
+    columns = shutil.get_terminal_size().columns if on_terminal else WIDTH
+    return plain_table(diagnosis, width=min(WIDTH, max(columns, _NARROWEST)))

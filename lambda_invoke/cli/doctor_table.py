@@ -23,6 +23,10 @@ _STYLES = {
 }
 
 
+_TWO_COLUMNS = 110
+"""Characters from which on two of them hold the longest option of a command."""
+
+
 def print_table(diagnosis: Diagnosis) -> None:
     """Print it on standard output."""
     console = Console()
@@ -31,14 +35,15 @@ def print_table(diagnosis: Diagnosis) -> None:
     if diagnosis.findings:
         table = Table(box=box.ROUNDED, show_lines=True, expand=False)
         table.add_column("", no_wrap=True)
-        table.add_column("Finding", ratio=5, overflow="fold")
-        table.add_column("Why, and the fix", ratio=6, overflow="fold")
+        if wide := console.width >= _TWO_COLUMNS:
+            table.add_column("Finding", ratio=5, overflow="fold")
+            table.add_column("Why, and the fix", ratio=6, overflow="fold")
+        else:
+            table.add_column("Finding, why, and the fix", overflow="fold")
         for finding in diagnosis.findings:
-            table.add_row(
-                Text(finding.severity.value.upper(), _STYLES[finding.severity]),
-                _found(finding),
-                _mend(finding),
-            )
+            told = (_found(finding), _mend(finding))
+            severity = Text(finding.severity.value.upper(), _STYLES[finding.severity])
+            table.add_row(severity, *(told if wide else [Group(*told)]))
         console.print(table)
     console.print(Text(looked_at(diagnosis), "dim"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from lambda_invoke.doctor import kinds
@@ -66,7 +67,8 @@ def policy(facts: Facts) -> Iterator[Finding]:
 
 def _unconditional(facts: Facts, statement: Statement) -> Iterator[Finding]:
     remove = (
-        f"aws lambda remove-permission --function-name {facts.target.display} --statement-id {statement.sid}"
+        f"aws lambda remove-permission --function-name {facts.shell_name} "
+        f"--statement-id {shlex.quote(statement.sid)}"
     )
     if statement.everybody and "NONE" in statement.conditions.get(_URL_AUTH, ()):
         yield kinds.PUBLIC_URL(

@@ -7,14 +7,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from lambda_invoke.doctor.facts import (
+    LATEST,
     AccountLimits,
-    EventSettings,
     Metrics,
     Provisioned,
     Queue,
-    SourceMapping,
     Statement,
 )
+from lambda_invoke.events.outcome import arn_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _ACCOUNT = re.compile(r"(?:^|:)([0-9]{12})(?::|$)")
 _INVOKES = re.compile(r"lambda:(?:\*|invoke.*)|\*", re.IGNORECASE)
 _MILLISECONDS = 1000.0
+_ALL_THERE = "Complete"
+"""StatusCode of a metric's values; else InternalError, Forbidden or PartialData. Source: MetricDataResult,
+Amazon CloudWatch API reference, 2026-11."""
 
 STATISTICS: Mapping[str, str] = {
     "Invocations": "Sum",
@@ -98,61 +101,12 @@ def limits_of(answer: Mapping[str, Any]) -> AccountLimits:
 def provisioned_of(said: Mapping[str, Any]) -> Provisioned:
     """One of ListProvisionedConcurrencyConfigs."""
     return Provisioned(
-        qualifier=_qualifier(said["FunctionArn"]),
+        qualifier=arn_parts(said["FunctionArn"])[1] or LATEST,
         requested=said.get("RequestedProvisionedConcurrentExecutions", 0),
         allocated=said.get("AllocatedProvisionedConcurrentExecutions", 0),
         status=said.get("Status", ""),
         reason=said.get("StatusReason"),
     )
-
-
-def event_settings_of(said: Mapping[str, Any]) -> EventSettings:
-    """One of ListFunctionEventInvokeConfigs. Destinations that are not set come as empty objects."""
-    return EventSettings(
-        qualifier=_qualifier(said["FunctionArn"]),
-        attempts=said.get("MaximumRetryAttempts"),
-        age=said.get("MaximumEventAgeInSeconds"),
-        on_failure=_failure_destination(said),
-    )
-
-
-def _qualifier(arn: str) -> str:
-    """Of a function's ARN; emulators leave that of $LATEST out."""
-    parts = arn.split(":")
-    return parts[7] if len(parts) > 7 else "$LATEST"  # noqa: PLR2004 - ...:function:name:qualifier
-
-
-def _failure_destination(said: Mapping[str, Any]) -> str | None:
-    return ((said.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination")
-
-
-def mapping_of(said: Mapping[str, Any]) -> SourceMapping:
-    """One of ListEventSourceMappings."""
-    source = said.get("EventSourceArn") or ""
-    # Self-managed Kafka has no ARN: its topics name it.
-    topics = said.get("Topics") or ["self-managed Kafka"]
-    return SourceMapping(
-        uuid=said["UUID"],
-        source=source or str(topics[0]),
-        service=source.split(":")[2] if source.count(":") > 2 else "kafka",  # noqa: PLR2004 - arn:partition:service
-        state=said.get("State") or "Enabled",
-        reason=said.get("StateTransitionReason"),
-        last_result=said.get("LastProcessingResult"),
-        batch_size=said.get("BatchSize") or 1,
-        window=said.get("MaximumBatchingWindowInSeconds") or 0,
-        reports_item_failures="ReportBatchItemFailures" in (said.get("FunctionResponseTypes") or ()),
-        bisect=bool(said.get("BisectBatchOnFunctionError")),
-        retries=_limited(said.get("MaximumRetryAttempts")),
-        age=_limited(said.get("MaximumRecordAgeInSeconds")),
-        on_failure=_failure_destination(said),
-        filtered=bool((said.get("FilterCriteria") or {}).get("Filters")),
-        starting_position=said.get("StartingPosition"),
-        maximum_concurrency=(said.get("ScalingConfig") or {}).get("MaximumConcurrency"),
-    )
-
-
-def _limited(value: int | None) -> int | None:
-    return None if value in {None, -1} else value
 
 
 def queue_of(answer: Mapping[str, Any]) -> Queue:
@@ -172,11 +126,20 @@ def queue_of(answer: Mapping[str, Any]) -> Queue:
 
 
 def metrics_of(answer: Mapping[str, Any]) -> Metrics:
-    """Of GetMetricData's answer; the ids are the metrics' names, lower case."""
-    values = {each["Id"]: each.get("Values") or [] for each in answer.get("MetricDataResults") or ()}
+    """Of GetMetricData's answer; the ids are the metrics' names, lower case.
+
+    Raises:
+        ValueError: CloudWatch has not said all of a metric's values: few or none would read as all well.
+        KeyError: a metric is missing.
+    """
+    results = answer.get("MetricDataResults") or ()
+    for each in results:
+        if each.get("StatusCode", _ALL_THERE) != _ALL_THERE:
+            raise ValueError(f"CloudWatch answers {each['StatusCode']} for {each['Id']}")
+    values = {each["Id"]: each.get("Values") or () for each in results}
 
     def over(name: str, how: Callable[[Sequence[float]], float]) -> float | None:
-        seen = values.get(name.lower()) or []
+        seen = values[name.lower()]
         return how(seen) if seen else None
 
     def count(name: str) -> int:

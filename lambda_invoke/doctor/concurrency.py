@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lambda_invoke.doctor import kinds
-from lambda_invoke.doctor.facts import NotLooked
+from lambda_invoke.doctor.facts import LATEST, NotLooked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ def provisioned(facts: Facts) -> Iterator[Finding]:
     """Whether what is provisioned is there, and is used."""
     if isinstance(facts.provisioned, NotLooked) or not facts.provisioned:
         return
-    wanted, called = facts.intent.concurrency, facts.target.qualifier or "$LATEST"
+    wanted, called = facts.intent.concurrency, facts.called
     for one in facts.provisioned:
         if one.status == "FAILED" or one.allocated < one.requested:
             yield kinds.PROVISIONED_NOT_READY(
@@ -61,10 +61,11 @@ def provisioned(facts: Facts) -> Iterator[Finding]:
                 status=one.status,
                 reason=one.reason,
             )
-    # An alias runs on what is provisioned for the version behind it.
+    # An alias runs on what is provisioned for the version behind it, which only the configuration tells.
     version = None if isinstance(facts.configuration, NotLooked) else facts.configuration.version
+    aliased = version is None and called != LATEST and not called.isdecimal()
     used = [one for one in facts.provisioned if one.qualifier in {called, version}]
-    if not used:
+    if not used and not aliased:
         qualifiers = tuple(one.qualifier for one in facts.provisioned)
         yield kinds.PROVISIONED_ELSEWHERE(
             f"Provisioned concurrency is of {', '.join(qualifiers)}; calls go to {called}",
@@ -72,7 +73,7 @@ def provisioned(facts: Facts) -> Iterator[Finding]:
             called=called,
             provisioned=qualifiers,
         )
-    elif used[0].requested < wanted:
+    elif used and used[0].requested < wanted:
         yield kinds.PROVISIONED_BELOW(
             f"{wanted} calls at a time are intended, {used[0].requested} are provisioned",
             "raise it if cold starts matter; it is paid by the hour",

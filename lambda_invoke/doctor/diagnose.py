@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from lambda_invoke.doctor import access, concurrency, events, figures, kinds, mappings, queues, timing
-from lambda_invoke.doctor.facts import NotLooked
+from lambda_invoke.doctor.facts import METRICS, NotLooked
 from lambda_invoke.doctor.findings import Diagnosis, in_order
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ WHAT = {
     "provisioned": "provisioned concurrency",
     "events": "the event invoke configuration",
     "mappings": "event source mappings",
-    "metrics": "CloudWatch metrics",
+    "metrics": METRICS,
 }
 """What can be looked at, by the field of Facts that it ends in; each queue comes on top."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import attrs
@@ -10,7 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lambda_invoke.core.target import Target
+    from lambda_invoke.events.config import EventConfig
     from lambda_invoke.results import DryRun, FunctionConfiguration
+    from lambda_invoke.sources.mapping import EventSourceMapping
+
+LATEST = "$LATEST"
+METRICS = "CloudWatch metrics"
 
 
 @attrs.frozen
@@ -76,49 +82,15 @@ class Provisioned:
     reason: str | None = None
 
 
-@attrs.frozen
-class EventSettings:
-    """The event invoke configuration of one qualifier; what is not set is None and has Lambda's default."""
-
-    qualifier: str
-    attempts: int | None = None
-    age: int | None = None
-    on_failure: str | None = None
+def source_of(mapping: EventSourceMapping) -> str:
+    """The ARN of what a mapping reads; of self-managed Kafka, which has none, a topic."""
+    return mapping.event_source_arn or next(iter(mapping.topics), "self-managed Kafka")
 
 
-@attrs.frozen
-class SourceMapping:
-    """An event source mapping, as far as the checks need it. ``source`` is its ARN, or what there is of one.
-
-    ``retries`` and ``age`` (seconds) are None where they are unlimited, which the API says as -1.
-    """
-
-    uuid: str
-    source: str
-    service: str
-    state: str
-    reason: str | None = None
-    last_result: str | None = None
-    batch_size: int = 1
-    window: int = 0
-    reports_item_failures: bool = False
-    bisect: bool = False
-    retries: int | None = None
-    age: int | None = None
-    on_failure: str | None = None
-    filtered: bool = False
-    starting_position: str | None = None
-    maximum_concurrency: int | None = None
-
-    @property
-    def is_stream(self) -> bool:
-        """Whether it reads shards in order: Kinesis or DynamoDB."""
-        return self.service in {"kinesis", "dynamodb"}
-
-    @property
-    def name(self) -> str:
-        """The source's name, for titles."""
-        return self.source.rpartition(":")[2] or self.source
+def name_of(mapping: EventSourceMapping) -> str:
+    """The name of what a mapping reads, for titles."""
+    source = source_of(mapping)
+    return source.rpartition(":")[2] or source
 
 
 @attrs.frozen
@@ -157,10 +129,21 @@ class Facts:
     reserved: Reserved | NotLooked
     account: AccountLimits | NotLooked
     provisioned: tuple[Provisioned, ...] | NotLooked
-    events: tuple[EventSettings, ...] | NotLooked
-    mappings: tuple[SourceMapping, ...] | NotLooked
+    events: tuple[EventConfig, ...] | NotLooked
+    mappings: tuple[EventSourceMapping, ...] | NotLooked
     queues: Mapping[str, Queue | NotLooked]
     metrics: Metrics | NotLooked
+
+    @property
+    def called(self) -> str:
+        """The qualifier that is called."""
+        return self.target.qualifier or LATEST
+
+    @property
+    def shell_name(self) -> str:
+        """What a fix's command names: quoted for a shell, and $LATEST by no qualifier."""
+        qualifier = "" if self.called == LATEST else f":{self.called}"
+        return shlex.quote(f"{self.target.function}{qualifier}")
 
     @property
     def timeout(self) -> float | None:
@@ -168,7 +151,7 @@ class Facts:
         return None if isinstance(self.configuration, NotLooked) else self.configuration.timeout
 
     @property
-    def known_mappings(self) -> tuple[SourceMapping, ...]:
+    def known_mappings(self) -> tuple[EventSourceMapping, ...]:
         """The mappings; none where they could not be listed."""
         return () if isinstance(self.mappings, NotLooked) else self.mappings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lambda_invoke.doctor import kinds
-from lambda_invoke.doctor.events import DEFAULT_AGE, event_settings
+from lambda_invoke.doctor.events import age_of, event_config
 from lambda_invoke.doctor.facts import NotLooked
 from lambda_invoke.doctor.timing import NEAR
 
@@ -26,16 +26,16 @@ def invocations(facts: Facts) -> Iterator[Finding]:
         return
     said = {"hours": facts.hours, "invocations": seen.invocations}
     if seen.errors:
-        share = f" of {seen.invocations}" if seen.invocations else ""
+        of = f"{seen.errors} of " if seen.invocations else ""
         yield kinds.ERRORS(
-            f"{seen.errors}{share} invocations failed in {facts.hours:g} h",
+            f"{of}{_counted(seen.invocations or seen.errors, 'invocation')} failed in {facts.hours:g} h",
             "look at the function's log; `lambda_invoke invoke --log-tail` shows an error with its stack",
             **said,
             errors=seen.errors,
         )
     if seen.throttles:
         yield kinds.THROTTLES(
-            f"{seen.throttles} invocations were throttled in {facts.hours:g} h",
+            f"{_counted(seen.throttles, 'invocation')} throttled in {facts.hours:g} h",
             "lower concurrency=, raise the reserved concurrency or the account's quota",
             **said,
             throttles=seen.throttles,
@@ -57,33 +57,36 @@ def events(facts: Facts) -> Iterator[Finding]:
     seen = facts.metrics
     if isinstance(seen, NotLooked):
         return
-    for number, kind, title, fix, name in (
+    for number, kind, what, title, fix, name in (
         (
             seen.events_dropped,
             kinds.EVENTS_DROPPED,
-            "Events were dropped",
-            "look where its failure destination puts them, and send them again: `lambda_invoke redrive`",
+            "Event",
+            "dropped",
+            "send again what its failure destination got: `lambda_invoke redrive`; with none, set one",
             "events_dropped",
         ),
         (
             seen.dead_letter_errors,
             kinds.DEAD_LETTER_ERRORS,
-            "Events did not reach the dead-letter queue",
+            "Event",
+            "did not reach the dead-letter queue",
             "see that it exists, and that the function's role may sqs:SendMessage or sns:Publish there",
             "dead_letter_errors",
         ),
         (
             seen.destination_delivery_failures,
             kinds.DESTINATION_FAILURES,
-            "records did not reach a destination",
+            "record",
+            "did not reach a destination",
             "see that it exists and is not FIFO, and that the function's role may write there",
             "destination_delivery_failures",
         ),
     ):
         if number:
-            yield kind(f"{number} {title} in {facts.hours:g} h", fix, hours=facts.hours, **{name: number})
-    settings = event_settings(facts)
-    age = DEFAULT_AGE if settings is None or settings.age is None else settings.age
+            said = f"{_counted(number, what)} {title} in {facts.hours:g} h"
+            yield kind(said, fix, hours=facts.hours, **{name: number})
+    age = age_of(event_config(facts))
     if seen.event_age is not None and seen.event_age > min(LONG_WAIT, age / 2):
         yield kinds.EVENTS_OLD(
             f"Events waited up to {seen.event_age:.3g} s",
@@ -92,3 +95,7 @@ def events(facts: Facts) -> Iterator[Finding]:
             longest_wait=seen.event_age,
             maximum_age=age,
         )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

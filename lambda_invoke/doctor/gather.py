@@ -11,8 +11,10 @@ import botocore.exceptions as be
 
 from lambda_invoke.control_plane import get_configuration
 from lambda_invoke.doctor import answers
-from lambda_invoke.doctor.facts import Facts, Metrics, NotLooked, Queue, Reserved
+from lambda_invoke.doctor.facts import LATEST, METRICS, Facts, Metrics, NotLooked, Queue, Reserved
 from lambda_invoke.errors import FunctionNotFoundError, LambdaInvokeError, ServiceError
+from lambda_invoke.events.config import EventConfig
+from lambda_invoke.sources.mapping import mapping_of
 from lambda_invoke.transports.failures import words
 
 if TYPE_CHECKING:
@@ -20,9 +22,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from lambda_invoke.core.target import Target
-    from lambda_invoke.doctor.facts import Intent, SourceMapping, Statement
+    from lambda_invoke.doctor.facts import Intent, Statement
     from lambda_invoke.doctor.pacer import Pacer
     from lambda_invoke.results import DryRun, FunctionConfiguration
+    from lambda_invoke.sources.mapping import EventSourceMapping
     from lambda_invoke.transports.protocols import BotoLambdaClient, Services
 
 T = TypeVar("T")
@@ -79,7 +82,7 @@ class Gatherer:
             lambda: self._listed(
                 "list_event_source_mappings",
                 "EventSourceMappings",
-                answers.mapping_of,
+                mapping_of,
                 FunctionName=self._qualified(),
             ),
         )
@@ -112,13 +115,13 @@ class Gatherer:
                 lambda: self._listed(
                     "list_function_event_invoke_configs",
                     "FunctionEventInvokeConfigs",
-                    answers.event_settings_of,
+                    EventConfig.of,
                     **named,
                 ),
             ),
             mappings=mappings,
             queues=self._queues(look, () if isinstance(mappings, NotLooked) else mappings),
-            metrics=look("CloudWatch metrics", "cloudwatch:GetMetricData", lambda: self._metrics(now)),
+            metrics=look(METRICS, "cloudwatch:GetMetricData", lambda: self._metrics(now)),
         )
 
     # Lambda.
@@ -170,15 +173,15 @@ class Gatherer:
     @property
     def _qualifier(self) -> str | None:
         """Of what has a policy, mappings and metrics of its own; those of $LATEST are the function's."""
-        return None if self.target.qualifier == "$LATEST" else self.target.qualifier
+        return None if self.target.qualifier == LATEST else self.target.qualifier
 
     def _qualified(self) -> str:
         return ":".join(filter(None, [self.target.function, self._qualifier]))
 
     # Other services.
 
-    def _queues(self, look: _Look, mappings: tuple[SourceMapping, ...]) -> dict[str, Queue | NotLooked]:
-        arns = dict.fromkeys(each.source for each in mappings if each.service == "sqs")
+    def _queues(self, look: _Look, mappings: tuple[EventSourceMapping, ...]) -> dict[str, Queue | NotLooked]:
+        arns = dict.fromkeys(each.event_source_arn or "" for each in mappings if each.kind == "sqs")
         return {
             arn: look(
                 f"queue {arn.rpartition(':')[2]}",

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from lambda_invoke.doctor import kinds
-from lambda_invoke.doctor.facts import NotLooked, Queue
+from lambda_invoke.doctor.facts import NotLooked, Queue, name_of, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lambda_invoke.doctor.facts import Facts, SourceMapping
+    from lambda_invoke.doctor.facts import Facts
     from lambda_invoke.doctor.findings import Finding, Plain
+    from lambda_invoke.sources.mapping import EventSourceMapping
 
-_BATCHES = frozenset({"sqs", "kinesis", "dynamodb"})
-"""Sources whose mappings know ReportBatchItemFailures; AWS, 2026-11."""
 _NOTHING_YET = "No records processed"
 _PROBLEM = "PROBLEM"
-_RUNNING = frozenset({"Enabled", "Enabling", "Updating", "Creating"})
+_ENABLED = frozenset({None, "Enabled"})  # an emulator may not say
+_DISABLED = frozenset({"Disabled", "Disabling"})
+"""Of the other states, Creating, Enabling, Updating and Deleting, there is nothing to say yet or any more."""
 _BY_HAND = frozenset({"USER_INITIATED", "User action", "User initiated"})
 
 _CAUSES = (
@@ -37,32 +39,35 @@ _CAUSES = (
 def state(facts: Facts) -> Iterator[Finding]:
     """Whether each of them works."""
     for mapping in facts.known_mappings:
-        seen = {"mapping": mapping.uuid, "source": mapping.source, "state": mapping.state}
-        if mapping.state not in _RUNNING:
-            by_hand = mapping.reason in _BY_HAND
-            cause = "somebody disabled it" if by_hand else f"Lambda did: {_cause(mapping.reason or '')}"
+        seen = {"mapping": mapping.uuid, "source": source_of(mapping), "state": mapping.state}
+        if mapping.state in _DISABLED:
+            by_hand = mapping.state_transition_reason in _BY_HAND
+            why = _cause(mapping.state_transition_reason or "")
+            cause = "somebody disabled it" if by_hand else f"Lambda did: {why}"
+            enable = f"aws lambda update-event-source-mapping --uuid {mapping.uuid} --enabled"
             yield kinds.MAPPING_DISABLED(
-                f"The mapping of {mapping.name} is {mapping.state}",
-                f"aws lambda update-event-source-mapping --uuid {mapping.uuid} --enabled",
+                f"The mapping of {name_of(mapping)} is {mapping.state}",
+                enable if by_hand else f"mend the cause, most likely: {why}; then {enable}",
                 **seen,
-                transition_reason=mapping.reason,
+                transition_reason=mapping.state_transition_reason,
                 likeliest_cause=cause,
             )
-        elif mapping.last_result is not None and mapping.last_result.startswith(_PROBLEM):
-            cause = _cause(mapping.last_result)
+        elif (mapping.last_processing_result or "").startswith(_PROBLEM):
+            said = mapping.last_processing_result or ""
+            cause = _cause(said)
             yield kinds.MAPPING_FAILING(
-                f"The mapping of {mapping.name} fails: {mapping.last_result}",
+                f"The mapping of {name_of(mapping)} fails: {said}",
                 f"most likely {cause}",
                 **seen,
-                last_processing_result=mapping.last_result,
+                last_processing_result=said,
                 likeliest_cause=cause,
             )
-        elif (silence := _silence(facts, mapping)) is not None:
+        elif mapping.state in _ENABLED and (silence := _silence(facts, mapping)) is not None:
             yield kinds.MAPPING_SILENT(
-                f"Nothing has come from {mapping.name}",
+                f"Nothing has come from {name_of(mapping)}",
                 f"most likely {silence}",
                 **seen,
-                last_processing_result=mapping.last_result,
+                last_processing_result=mapping.last_processing_result,
                 likeliest_cause=silence,
             )
 
@@ -72,10 +77,12 @@ def _cause(words: str) -> str:
     return next((cause for part, cause in _CAUSES if part in lowered), words or "no reason is given")
 
 
-def _silence(facts: Facts, mapping: SourceMapping) -> str | None:
+def _silence(facts: Facts, mapping: EventSourceMapping) -> str | None:
     """The likeliest cause of a mapping's silence; None when it is not silent, as far as can be known."""
-    queue = facts.queues.get(mapping.source)
-    if not (_waits(facts, queue) if isinstance(queue, Queue) else mapping.last_result == _NOTHING_YET):
+    queue = facts.queues.get(mapping.event_source_arn or "")
+    if not (
+        _waits(facts, queue) if isinstance(queue, Queue) else mapping.last_processing_result == _NOTHING_YET
+    ):
         return None
     if facts.reserved_executions == 0:
         return "the function's reserved concurrency is 0"
@@ -84,7 +91,7 @@ def _silence(facts: Facts, mapping: SourceMapping) -> str | None:
             f"the function's role may not receive: {queue.waiting} messages wait (sqs:ReceiveMessage, "
             "sqs:DeleteMessage, sqs:GetQueueAttributes; kms:Decrypt of an encrypted queue)"
         )
-    if mapping.filtered:
+    if mapping.filters:
         return "its filter lets nothing through: what a filter leaves out is passed over for good"
     if mapping.starting_position == "LATEST":
         return "nothing was written since it was made: it starts at LATEST"
@@ -102,20 +109,22 @@ def batches(facts: Facts) -> Iterator[Finding]:
     for mapping in facts.known_mappings:
         seen: dict[str, Plain] = {
             "mapping": mapping.uuid,
-            "source": mapping.source,
+            "source": source_of(mapping),
             "batch_size": mapping.batch_size,
         }
         update = f"aws lambda update-event-source-mapping --uuid {mapping.uuid}"
-        if mapping.batch_size > 1 and mapping.service in _BATCHES and not mapping.reports_item_failures:
+        several, ordered = (mapping.batch_size or 1) > 1, _in_order(mapping)
+        reports = mapping.reports_batch_item_failures
+        if several and (ordered or mapping.kind == "sqs") and not reports:
             yield kinds.MAPPING_WHOLE_BATCHES(
-                f"One bad record of {mapping.name} fails up to {mapping.batch_size}",
+                f"One bad record of {name_of(mapping)} fails up to {mapping.batch_size}",
                 f"have the handler answer with batchItemFailures, then {update} --function-response-types "
                 "ReportBatchItemFailures",
                 **seen,
             )
-        if mapping.is_stream and mapping.batch_size > 1 and not mapping.bisect:
+        if several and ordered and not mapping.bisect_batch_on_function_error:
             yield kinds.STREAM_WITHOUT_BISECT(
-                f"Batches of {mapping.name} are not split when they fail",
+                f"Batches of {name_of(mapping)} are not split when they fail",
                 f"{update} --bisect-batch-on-function-error",
                 **seen,
             )
@@ -124,13 +133,13 @@ def batches(facts: Facts) -> Iterator[Finding]:
 def streams(facts: Facts) -> Iterator[Finding]:
     """Whether a poison record ends, and where."""
     for mapping in facts.known_mappings:
-        if not mapping.is_stream:
+        if not _in_order(mapping):
             continue
-        seen = {"mapping": mapping.uuid, "source": mapping.source}
+        seen = {"mapping": mapping.uuid, "source": source_of(mapping)}
         update = f"aws lambda update-event-source-mapping --uuid {mapping.uuid}"
-        if mapping.retries is None and mapping.age is None:
+        if _unlimited(mapping.maximum_retry_attempts) and _unlimited(mapping.maximum_record_age):
             yield kinds.STREAM_WITHOUT_LIMITS(
-                f"A bad record of {mapping.name} is tried until it expires",
+                f"A bad record of {name_of(mapping)} is tried until it expires",
                 f"{update} --maximum-retry-attempts 5 --maximum-record-age-in-seconds 3600",
                 **seen,
                 maximum_retry_attempts=-1,
@@ -138,10 +147,26 @@ def streams(facts: Facts) -> Iterator[Finding]:
             )
         if mapping.on_failure is None:
             yield kinds.STREAM_WITHOUT_DESTINATION(
-                f"Records of {mapping.name} that are given up leave no trace",
+                f"Records of {name_of(mapping)} that are given up leave no trace",
                 f"{update} --destination-config OnFailure={{Destination=QUEUE_ARN}}",
                 **seen,
             )
+
+
+def _in_order(mapping: EventSourceMapping) -> bool:
+    """Whether a record that fails holds up those behind it, and the mapping can say for how long.
+
+    Kinesis and DynamoDB; Kafka in provisioned mode only. Source: "Configuring error handling controls for
+    Kafka event sources", AWS Lambda developer guide, 2026-11.
+    """
+    return mapping.kind in {"kinesis", "dynamodb"} or (
+        mapping.kind == "kafka" and mapping.minimum_pollers is not None
+    )
+
+
+def _unlimited(most: float | None) -> bool:
+    """As it is by default, too."""
+    return most is None or most == math.inf
 
 
 def concurrency(facts: Facts) -> Iterator[Finding]:

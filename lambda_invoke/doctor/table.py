@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from lambda_invoke.doctor.facts import METRICS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -31,7 +33,8 @@ def heading(diagnosis: Diagnosis) -> str:
 
 def looked_at(diagnosis: Diagnosis) -> str:
     """What was looked at, sound or not."""
-    return f"Looked at: {', '.join(diagnosis.looked_at) or 'nothing'}. Metrics: {diagnosis.hours:g} h."
+    named = [f"{what} ({diagnosis.hours:g} h)" if what == METRICS else what for what in diagnosis.looked_at]
+    return f"Looked at: {', '.join(named) or 'nothing'}."
 
 
 def evidence_text(finding: Finding) -> str:

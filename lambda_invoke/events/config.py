@@ -117,16 +117,15 @@ class EventConfigChange:
         """Whether one destination is named and not the other: Lambda takes them as one member."""
         return (self.on_success is UNCHANGED) is not (self.on_failure is UNCHANGED)
 
-    def completed(self, current: EventConfig) -> EventConfigChange:
-        """With the destination that was not named as it is now."""
-        return attrs.evolve(
-            self,
-            on_success=current.on_success if self.on_success is UNCHANGED else self.on_success,
-            on_failure=current.on_failure if self.on_failure is UNCHANGED else self.on_failure,
-        )
+    def parameters(self, current: EventConfig | None = None) -> dict[str, Any]:
+        """What is sent besides the function's name; a destination that is not named is ``current``'s.
 
-    def parameters(self) -> dict[str, Any]:
-        """What is sent besides the function's name."""
+        Lambda has taken that one before: it is not checked.
+        """
+        on_success, on_failure = self.on_success, self.on_failure
+        if current is not None:
+            on_success = current.on_success if on_success is UNCHANGED else on_success
+            on_failure = current.on_failure if on_failure is UNCHANGED else on_failure
         found: dict[str, Any] = {}
         for member, value in (
             ("MaximumRetryAttempts", self.maximum_retry_attempts),
@@ -134,10 +133,10 @@ class EventConfigChange:
         ):
             if isinstance(value, (int, float)):
                 found[member] = int(value)
-        if UNCHANGED not in (self.on_success, self.on_failure):
+        if UNCHANGED not in (on_success, on_failure):
             found["DestinationConfig"] = {
                 member: {"Destination": arn} if isinstance(arn, str) else {}
-                for member, arn in (("OnSuccess", self.on_success), ("OnFailure", self.on_failure))
+                for member, arn in (("OnSuccess", on_success), ("OnFailure", on_failure))
             }
         return found
 

@@ -43,10 +43,9 @@ def put_event_config(client: BotoLambdaClient, target: Target, change: EventConf
 
 def update_event_config(client: BotoLambdaClient, target: Target, change: EventConfigChange) -> EventConfig:
     """Set what is named. Lambda takes the two destinations together: the one that is not named is read."""
-    if change.lacks_a_destination:
-        change = change.completed(_existing(client, target))
+    parameters = change.parameters(_existing(client, target) if change.lacks_a_destination else None)
     with control_errors(target, changes=True):
-        answer = client.update_function_event_invoke_config(**_named(target), **change.parameters())
+        answer = client.update_function_event_invoke_config(**_named(target), **parameters)
     return EventConfig.of(answer)
 
 

@@ -35,8 +35,7 @@ class _Doctor(ClientBase):
         """What is to be asked; nothing is asked yet."""
         target = parse_target(function, qualifier)
         wanted = None if concurrency is None else checked_concurrency(concurrency)
-        if not 0 < hours <= MOST_HOURS:
-            raise RequestError(f"hours is a number of hours, at most {MOST_HOURS:g}, not {hours!r}")
+        back = _checked_hours(hours)
         from lambda_invoke.doctor.gather import Gatherer
         from lambda_invoke.doctor.intent import intent_of
         from lambda_invoke.doctor.pacer import pacer_of
@@ -48,8 +47,14 @@ class _Doctor(ClientBase):
             pacer_of(sender, clock.now, clock.sleep),
             target,
             intent_of(sender, self._caller.terms, wanted),
-            hours,
+            back,
         )
+
+
+def _checked_hours(value: object) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value <= MOST_HOURS:
+        raise RequestError(f"hours is a number of hours, at most {MOST_HOURS:g}, not {value!r}")
+    return value
 
 
 def _not_tried(error: LambdaInvokeError) -> NotLooked:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lambda_invoke import Diagnosis, Finding, Severity
-from lambda_invoke.cli.doctor import exit_code
+from lambda_invoke.cli.doctor import exit_code, plain_text
 from tests.cli.command import Running, environment, run
 from tests.doctor.endpoint import answering
 from tests.doctor.world import World, validate, without_docker
@@ -61,7 +62,14 @@ def test_in_a_pipe_it_is_plain_text(world: World) -> None:
     assert (done.code, done.err) == (1, "")
     assert done.out.startswith(f"{world.name}: 1 warning, 2 could not be looked at\n")
     assert "WARNING  The client waits 20 s, the function may take 30 s\n" in done.out
-    for name in ("[client-timeout-too-short]", "seen:", "why:", "fix:", "source:", "Metrics: 1 h."):
+    for name in (
+        "[client-timeout-too-short]",
+        "seen:",
+        "why:",
+        "fix:",
+        "source:",
+        "CloudWatch metrics (1 h).",
+    ):
         assert name in done.out
     assert "could not be looked at" in done.out
     assert "allow lambda:GetAccountSettings" in done.out
@@ -131,6 +139,29 @@ def test_on_a_terminal_it_is_a_table(world: World) -> None:
     assert "╭" in plain
     assert "\x1b[1;33m" not in plain
     assert "…" not in plain
+
+
+def test_a_narrow_table_cuts_no_word(world: World) -> None:
+    """At 80 columns finding and fix share one column, so that ids and options stay whole."""
+    world.function()
+    world.reserve(10)
+    shown = re.sub(r"\x1b\[[\d;]*m", "", on_terminal(world.name, COLUMNS="80", NO_COLOR="1"))
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "│ reserved-concurrency-below-fan-out " in shown
+    assert "--reserved-concurrent-executions" in shown
+    assert "│ Finding, why, and the fix " in shown
+
+
+def test_text_heeds_the_terminals_width(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without rich it is text, no wider than the terminal, and never wider than is good to read."""
+    monkeypatch.setenv("COLUMNS", "80")
+    world.permit("sns.amazonaws.com")
+    with world.client() as client:
+        diagnosis = client.diagnose(world.name)
+    for columns, widest in ((80, 80), (60, 60), (200, 100), (10, 60)):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        assert max(map(len, plain_text(diagnosis, on_terminal=True).splitlines())) <= widest
+    assert max(map(len, plain_text(diagnosis, on_terminal=False).splitlines())) > 80
 
 
 def test_no_such_function(world: World) -> None:

@@ -175,6 +175,8 @@ def test_no_connection() -> None:
         ({"hours": 0}, "hours is a number"),
         ({"hours": 337}, "at most 336"),
         ({"hours": float("nan")}, "hours is a number"),
+        ({"hours": "24"}, "hours is a number"),
+        ({"hours": True}, "hours is a number"),
         ({"concurrency": 0}, "max_concurrency is an int"),
         ({"qualifier": "a b"}, "qualifier"),
     ],

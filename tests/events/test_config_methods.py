@@ -219,6 +219,25 @@ def stubbed() -> tuple[LambdaClient, Stubber]:
     return LambdaClient(boto_client=boto), stubber
 
 
+def test_an_update_keeps_a_destination_that_is_not_known_here() -> None:
+    """What Lambda holds already it has accepted: one that is FIFO, or new, keeps nobody from the other."""
+    client, stubber = stubbed()
+    held = {"OnSuccess": {"Destination": f"{QUEUE}.fifo"}, "OnFailure": {}}
+    sent = {**held, "OnFailure": {"Destination": OTHER_QUEUE}}
+    stubber.add_response(
+        "get_function_event_invoke_config",
+        {"FunctionArn": ARN, "DestinationConfig": held},
+        {"FunctionName": "orders"},
+    )
+    stubber.add_response(
+        "update_function_event_invoke_config",
+        {"FunctionArn": ARN, "DestinationConfig": sent},
+        {"FunctionName": "orders", "DestinationConfig": sent},
+    )
+    assert client.update_event_config("orders", on_failure=OTHER_QUEUE).on_failure == OTHER_QUEUE
+    stubber.assert_no_pending_responses()
+
+
 def test_who_may_not_look_gets_none() -> None:
     """Without lambda:GetFunctionConfiguration a function that is not there has nothing set, it seems."""
     client, stubber = stubbed()
@@ -246,9 +265,17 @@ def test_a_change_without_an_answer_may_have_been_made(
 
     boto.meta.events.register("before-send.lambda", fail)
     client = LambdaClient(boto_client=boto)
-    with pytest.raises(expected) as raised:
-        client.put_event_config("orders", maximum_retry_attempts=0)
-    assert raised.value.executed is executed
+    changes: list[Callable[[], Any]] = [
+        lambda: client.put_event_config("orders", maximum_retry_attempts=0),
+        lambda: client.update_event_config("orders", maximum_retry_attempts=0),
+        lambda: client.delete_event_config("orders"),
+        lambda: client.set_dead_letter_queue("orders", QUEUE),
+        lambda: client.remove_dead_letter_queue("orders"),
+    ]
+    for change in changes:
+        with pytest.raises(expected) as raised:
+            change()
+        assert raised.value.executed is executed
     with pytest.raises(li.ConnectError):
         client.get_event_config("orders")
     boto.close()
