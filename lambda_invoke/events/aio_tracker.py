@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from lambda_invoke.errors import EventOutcomeUnknownError
 from lambda_invoke.events.handle import AsyncEventHandle
-from lambda_invoke.events.tracker_base import Tracker, handles_of, parted, told
+from lambda_invoke.events.tracker_base import Tracker, checked_timeout, handles_of, parted, told
 from lambda_invoke.events.tracker_check import OutcomeRoute, check_route
 from lambda_invoke.transports.threads import CONTROL_PLANE, in_thread
 
@@ -59,7 +59,8 @@ class AsyncOutcomeTracker(Tracker[T]):
         self, handles: Iterable[AsyncEventHandle[U]], timeout: float | None = None
     ) -> AsyncIterator[AsyncEventHandle[U]]:
         """The handles as their outcomes come; as :meth:`OutcomeTracker.as_completed`."""
-        left = self._entries(handles)
+        timeout = checked_timeout(timeout)
+        left = self._entries(AsyncEventHandle, handles)
         flag = asyncio.Event()
         wake = _waking(flag)
         began = self._poller.now()

@@ -39,6 +39,11 @@ class Link:
     entry: Entry | None = None
     outcome: EventOutcome[Any] | None = None
 
+    def copy(self, response: Any = None) -> Link:
+        """How to read it, of another type if one is given, without who brings it."""
+        kind = self.response if response is None else response
+        return Link(kind, self.error_types, self.redact)
+
     def told(self, function: str) -> EventOutcome[Any] | None:
         """The outcome, if its record has come; ``function`` is as the caller named it."""
         if self.outcome is None and self.entry is not None and self.entry.record is not None:
@@ -113,8 +118,7 @@ class Handle(Accepted, Generic[T_co]):
         return f"<{type(self).__name__} {self.function or 'function unknown'} {self.request_id}: {state}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        link = Link(self.link.response, self.link.error_types, self.link.redact)
-        values = attrs.asdict(self, recurse=False) | {"link": link}
+        values = attrs.asdict(self, recurse=False) | {"link": self.link.copy()}
         return _revived, (type(self), values)
 
 

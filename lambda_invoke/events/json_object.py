@@ -115,7 +115,7 @@ class JsonObject:
         if self._text is not None:
             start, end = self._spans[name]
             return JsonObject.read(self._text[start:end])
-        return JsonObject(value)
+        return JsonObject.of(value)  # a copy: a subclass may do anything when it is read
 
     def text_of(self, name: str) -> str | None:
         """The member's JSON: as it stood in the text, or, of a mapping, written anew. None without it.

@@ -131,9 +131,11 @@ def _letter(data: object) -> Letter:
         return Letter("lambda", None, JsonObject.of(data))
     if isinstance(data, (bytes, bytearray, memoryview)):
         try:
-            return text_letter(str(data, "utf-8"), "text")
+            return text_letter(bytes(data).decode(), "text")
         except UnicodeDecodeError as error:
             raise NotAnObjectError(f"it is not UTF-8, at byte {error.start}") from None
+        except ValueError:
+            raise NotAnObjectError("it is a memoryview that was released") from None
     if isinstance(data, str):
         return text_letter(data, "text")
     raise NotAnObjectError(f"it is neither text nor a mapping but {type(data).__name__}")
@@ -152,9 +154,9 @@ def _raw(data: object) -> str:
     """The text of what was given, for a reader to look at."""
     if isinstance(data, str):
         return data
-    if isinstance(data, (bytes, bytearray, memoryview)):
-        return bytes(data).decode("utf-8", "backslashreplace")
     try:
+        if isinstance(data, (bytes, bytearray, memoryview)):
+            return bytes(data).decode("utf-8", "backslashreplace")
         return json.dumps(data, default=repr)
     except Exception:  # noqa: BLE001 - whatever an object of the caller's does when it is shown
         return f"<{type(data).__name__}>"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from lambda_invoke.errors import EventOutcomeUnknownError
 from lambda_invoke.events.handle import EventHandle
-from lambda_invoke.events.tracker_base import Tracker, handles_of, parted, told
+from lambda_invoke.events.tracker_base import Tracker, checked_timeout, handles_of, parted, told
 from lambda_invoke.events.tracker_check import OutcomeRoute, check_route
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ class OutcomeTracker(Tracker[T]):
             QueueError: the queue cannot be read.
             RequestError: the tracker is closed.
         """
-        left = self._entries(handles)
+        timeout = checked_timeout(timeout)
+        left = self._entries(EventHandle, handles)
         flag = threading.Event()
         began = self._poller.now()
         entries = (handles[0].link.entry for handles in left.values())

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
+import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from lambda_invoke.core.codec import check_response_type
 from lambda_invoke.errors import EventOutcomeUnknownError, Executed, LambdaInvokeError, RequestError
 from lambda_invoke.events.handle import H, Handle, Link, handle_of
 from lambda_invoke.events.open_trackers import add_tracker, remove_tracker
@@ -12,6 +15,7 @@ from lambda_invoke.events.outcome import EventOutcome
 from lambda_invoke.events.queue import MAX_VISIBILITY_SECONDS, Queue, checked_queue_url, is_fifo, queue_name
 from lambda_invoke.events.records import read_record
 from lambda_invoke.events.tracker_poller import Poller
+from lambda_invoke.results import Accepted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +23,6 @@ if TYPE_CHECKING:
     from lambda_invoke.base import ClientBase
     from lambda_invoke.events.queue import QueueMessage
     from lambda_invoke.events.tracker_poller import Entry, Waiter
-    from lambda_invoke.results import Accepted
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -41,6 +44,7 @@ class Tracker(Generic[T]):
         visibility_timeout: int = DEFAULT_VISIBILITY_TIMEOUT,
     ) -> None:
         self.queue_url = checked_queue_url(queue_url)
+        check_response_type(response)
         if is_fifo(queue_url):
             # Source: "Capturing records of Lambda asynchronous invocations", developer guide, 2026-11.
             raise RequestError(
@@ -65,23 +69,29 @@ class Tracker(Generic[T]):
         return Queue(self._sender.service("sqs"), self.queue_url)
 
     def _tracked(self, kind: type[H], accepted: Accepted, response: Any) -> H:
+        _check_kind(accepted, Accepted, "what invoke_event or fn.event gave")
         request_id = accepted.request_id
         if request_id is None:
             raise RequestError(
                 "the service gave this Event no request id, by which its record could be known",
                 function=accepted.function,
             )
-        if isinstance(accepted, kind):
+        check_response_type(response)
+        if isinstance(accepted, kind) and response is None:
             handle = accepted
+        elif isinstance(accepted, Handle):
+            handle = handle_of(kind, accepted, accepted.link.copy(response), accepted.accepted_at)
         else:
-            if response is None:
-                response = accepted.link.response if isinstance(accepted, Handle) else self._response
-            link = Link(response, *self._reading)
+            link = Link(self._response if response is None else response, *self._reading)
             handle = handle_of(kind, accepted, link, dt.datetime.now(dt.UTC))
         self._link(handle, request_id)
         return handle
 
     def _found(self, kind: type[H], request_id: str, function: str | None, response: Any) -> H:
+        named: object = request_id  # which need not be what the annotation says
+        if not isinstance(named, str) or not named:
+            raise RequestError(f"a request id is text, not {type(named).__name__} or empty")
+        check_response_type(response)
         link = Link(response if response is not None else self._response, *self._reading)
         handle = kind(function=function or "", request_id=request_id, link=link)
         self._link(handle, request_id)
@@ -92,19 +102,20 @@ class Tracker(Generic[T]):
             handle.link.entry = self._poller.entry(request_id)
         handle.link.tracker = self
 
-    def _entries(self, handles: Iterable[H]) -> dict[str, list[H]]:
+    def _entries(self, kind: type[H], handles: Iterable[H]) -> dict[str, list[H]]:
         """The handles by request id, each tracked."""
         found: dict[str, list[H]] = {}
         for handle in handles:
+            _check_kind(handle, kind, "a handle of this client's, as track gives")
             if handle.link.tracker is not self:
-                self._tracked(type(handle), handle, None)
+                self._tracked(kind, handle, None)
             assert handle.request_id is not None
             found.setdefault(handle.request_id, []).append(handle)
         return found
 
     def _take(self, waiter: Waiter, left: dict[str, list[H]]) -> Entry | None:
         try:
-            return self._poller.take(waiter)
+            entry = self._poller.take(waiter)
         except LambdaInvokeError as error:
             # Of whom it is raised for: the Event was accepted, and whether it ran is not known here.
             error.executed = Executed.UNKNOWN
@@ -112,6 +123,10 @@ class Tracker(Generic[T]):
                 ((handle, *_others),) = left.values()
                 error.function, error.request_id = handle.function or None, handle.request_id
             raise
+        for handle in () if entry is None else left[entry.request_id]:
+            if not handle.done():  # given to another tracker since
+                handle.link.entry = entry
+        return entry
 
     def _missing(self, handles: Iterable[Handle[Any]], waited: float) -> EventOutcomeUnknownError:
         missing = list(handles)
@@ -150,6 +165,25 @@ def _request_id_of(message: QueueMessage) -> str | None:
     """Which Event a message tells of; None: none, or nobody can read it."""
     read = read_record(message.raw)
     return read.request_id if isinstance(read, EventOutcome) else None
+
+
+def checked_timeout(timeout: float | None) -> float | None:
+    """A timeout in seconds; None for ever, which is longer than threads can be told to wait too.
+
+    Raises:
+        RequestError: it is no number of seconds.
+    """
+    seconds: object = timeout  # which need not be what the annotation says
+    if seconds is None:
+        return None
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or math.isnan(seconds):
+        raise RequestError(f"timeout is a number of seconds, or None, not {timeout!r}")
+    return None if seconds > threading.TIMEOUT_MAX else seconds
+
+
+def _check_kind(given: object, kind: type, wanted: str) -> None:
+    if not isinstance(given, kind):
+        raise RequestError(f"{wanted}, is wanted, not {type(given).__name__}")
 
 
 def handles_of(left: Mapping[str, Sequence[H]]) -> list[H]:

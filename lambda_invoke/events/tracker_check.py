@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
-import botocore.exceptions as be
 
-from lambda_invoke.control_plane import control_errors, get_configuration
 from lambda_invoke.core.target import parse_target
 from lambda_invoke.errors import RequestError
+from lambda_invoke.events.config_calls import get_dead_letter_queue, get_event_config
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from lambda_invoke.core.target import Target
     from lambda_invoke.events.queue import Queue
+    from lambda_invoke.transports.protocols import BotoLambdaClient
 
 
 @attrs.frozen
@@ -53,7 +53,7 @@ class OutcomeRoute:
             raise RequestError("; ".join(self.problems), function=self.function)
 
 
-def check_route(client: Any, queue: Queue, function: str, qualifier: str | None) -> OutcomeRoute:
+def check_route(client: BotoLambdaClient, queue: Queue, function: str, qualifier: str | None) -> OutcomeRoute:
     """Read the function's event invoke configuration, its dead-letter queue and the queue's attributes.
 
     Raises:
@@ -62,45 +62,28 @@ def check_route(client: Any, queue: Queue, function: str, qualifier: str | None)
     target = parse_target(function, qualifier)
     attributes = queue.attributes("QueueArn", "RedrivePolicy")
     arn = attributes["QueueArn"]
-    sent = _destinations(client, target)
-    dead_letter = get_configuration(client, target).dead_letter_target_arn
-    on_success, on_failure = sent.get("OnSuccess"), sent.get("OnFailure")
+    config = get_event_config(client, target)
+    on_success, on_failure = (None, None) if config is None else (config.on_success, config.on_failure)
+    dead_letter = get_dead_letter_queue(client, target)
+    missing = {"success": on_success} if on_success != arn else {}
+    if arn not in {on_failure, dead_letter}:
+        missing["failure"] = on_failure
+    fix = _fix(target, "put" if config is None else "update", missing, arn)
     problems = [
-        _problem(target, kind, found, arn)
-        for kind, found, told in (
-            ("OnSuccess", on_success, on_success == arn),
-            ("OnFailure", on_failure, arn in {on_failure, dead_letter}),
-        )
-        if not told
+        f"on {outcome} its Events go to {found or 'no destination'}, and not to {arn}: {fix}"
+        for outcome, found in missing.items()
     ]
     return OutcomeRoute(
         target.display, arn, on_success, on_failure, dead_letter, tuple(problems), _warnings(attributes)
     )
 
 
-def _destinations(client: Any, target: Target) -> Mapping[str, str]:
-    qualifier = {} if target.qualifier is None else {"Qualifier": target.qualifier}
-    with control_errors(target):
-        try:
-            answer = client.get_function_event_invoke_config(FunctionName=target.function, **qualifier)
-        except be.ClientError as error:
-            # There is no configuration of this qualifier; whether there is the function is asked after.
-            if error.response.get("Error", {}).get("Code") != "ResourceNotFoundException":
-                raise
-            return {}
-    said = answer.get("DestinationConfig") or {}
-    return {kind: where["Destination"] for kind, where in said.items() if where and where.get("Destination")}
-
-
-def _problem(target: Target, kind: str, found: str | None, arn: str) -> str:
-    outcome = "success" if kind == "OnSuccess" else "failure"
-    instead = "no destination" if found is None else found
-    qualifier = "" if target.qualifier is None else f"Qualifier={target.qualifier!r}, "
-    return (
-        f"on {outcome} its Events go to {instead}, and not to {arn}: "
-        f"update_function_event_invoke_config(FunctionName={target.function!r}, {qualifier}"
-        f"DestinationConfig={{..., '{kind}': {{'Destination': '{arn}'}}}})"
-    )
+def _fix(target: Target, verb: str, outcomes: Iterable[str], arn: str) -> str:
+    """One call for all that is missing: a second put would undo the first."""
+    arguments = [repr(target.function), *(f"on_{outcome}={arn!r}" for outcome in outcomes)]
+    if target.qualifier is not None:
+        arguments.append(f"qualifier={target.qualifier!r}")
+    return f"client.{verb}_event_config({', '.join(arguments)})"
 
 
 def _warnings(attributes: Mapping[str, str]) -> tuple[str, ...]:

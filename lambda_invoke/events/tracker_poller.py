@@ -286,7 +286,7 @@ class Poller:
 
 
 def _closed() -> RequestError:
-    return RequestError("the tracker is closed")
+    return RequestError("the tracker is closed; the track of an open one takes its handles")
 
 
 def _again(error: Exception) -> Exception:

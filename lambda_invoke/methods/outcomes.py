@@ -42,7 +42,8 @@ class OutcomeMethods:
                 after that long.
 
         Raises:
-            RequestError: that is no URL of a queue, or a FIFO queue's, which Lambda sends no outcomes to.
+            RequestError: that is no URL of a queue, or a FIFO queue's, which Lambda sends no outcomes to;
+                no reply could be decoded to ``response``; or SQS has no such visibility timeout.
         """
         from lambda_invoke.events.tracker import OutcomeTracker
 

@@ -126,3 +126,12 @@ def test_one_attribute_alone_is_no_dead_letter() -> None:
     """Anybody may name an attribute RequestID."""
     message = sqs_message(record_text(), MessageAttributes={"RequestID": {"StringValue": "r"}})
     assert outcome_of(message).carrier == "sqs"
+
+
+def test_a_status_of_other_digits_is_none() -> None:
+    """Text that Python calls digits and no number is not read as one, and does not raise."""
+    attributes = {"RequestID": {"StringValue": "id-1"}, "ErrorCode": {"StringValue": "²⁰⁰"}}
+    outcome = read_record({"Body": "{}", "MessageAttributes": attributes})
+    assert isinstance(outcome, EventOutcome)
+    assert isinstance(outcome.error, EventDroppedError)
+    assert outcome.error.status_code is None

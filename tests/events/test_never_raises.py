@@ -152,3 +152,21 @@ def test_a_mapping_that_cannot_be_read() -> None:
     ):
         assert isinstance(read_record(data), UnreadableRecord)
         assert all(isinstance(each, UnreadableRecord) for each in read_records(data))
+
+
+class OddItems(dict[str, Any]):
+    """A mapping whose items cannot be read."""
+
+    def items(self) -> Any:
+        raise ValueError("no")
+
+
+def test_views_and_mappings_of_other_makers() -> None:
+    """A view with gaps is read as the bytes that it shows; a released one, and odd mappings, do not raise."""
+    strided: Any = memoryview(b'{_"_a_"_:_1_}_')[::2]
+    assert read_record(strided) == UnreadableRecord("it has no requestContext of Lambda's", '{"a":1}')
+    released: Any = memoryview(b"{}")
+    released.release()
+    assert read_record(released) == UnreadableRecord("it is a memoryview that was released", "<memoryview>")
+    message = {"Body": "x", "MessageAttributes": OddItems({"a": {"StringValue": "b"}})}
+    assert isinstance(read_record(message), UnreadableRecord)
