@@ -51,7 +51,8 @@ class Held:
     """One message that this run has; its body is not kept.
 
     ``received`` is when it was asked for, ``until`` when it becomes visible to others, both on the clock
-    of :func:`_now`; ``lapsed`` is that it did, ``is_leaving`` that it is being deleted. ``state`` and ``about`` are what the report says of it.
+    of :func:`_now`; ``lapsed`` is that it did, ``is_leaving`` that it is being deleted. ``state`` and
+    ``about`` are what the report says of it.
     """
 
     message: QueueMessage

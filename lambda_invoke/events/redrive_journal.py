@@ -103,9 +103,7 @@ class RedriveJournal:
         file = self.file
         if not message_ids or not file.exists():
             return {}
-        opened = open_database(
-            str(file.absolute()), job=self._job, own_keys=True, durable=False
-        )
+        opened = open_database(str(file.absolute()), job=self._job, own_keys=True, durable=False)
         try:
             keys = {caller_key(one): one for one in message_ids}
             found = look_up(opened.connection, [(key, 0) for key in keys], earlier=opened.last_row)

@@ -131,14 +131,15 @@ class RedriveRun:
             if mapping.ended is not CompletionReason.DEADLINE:
                 raise
             self._end(RedriveEnd.DEADLINE)
-        except LambdaInvokeError as error:
+        except Exception as error:
             if mapping.input_error is not error:
                 raise
-            self._fail(error)
+            self._fail(error)  # raised when what is in flight has its outcome
+        finally:
+            for outcome in mapping.unaccounted():  # before they count as never sent
+                self._took(outcome)
         if mapping.ended is CompletionReason.STOPPED:
             self._end(RedriveEnd.INTERRUPTED if self._interrupted else RedriveEnd.STOPPED)
-        for outcome in mapping.unaccounted():
-            self._took(outcome)
 
     async def _items(self) -> AsyncGenerator[tuple[str, bytes], None]:
         """What the job is to send, received as it asks for it."""
