@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -228,12 +229,12 @@ def test_a_second_run_is_refused_before_it_looks(dead: DeadQueue) -> None:
     assert not dead.watched.calls["receive_message"]
 
 
-def test_a_stop_that_came_first(dead: DeadQueue) -> None:
+def test_a_stop_before_the_first_send(dead: DeadQueue) -> None:
     """Nothing is sent, whatever is in the queue, and the report says why."""
     dead.put_failures([1])
     dead.put_dead_letter(2)
     stop = threading.Event()
-    stop.set()
+    dead.watched.after["receive_message"] = lambda _answer: stop.set()  # in the look for dead letters
     report = dead.client().redrive(dead.url, send=True, stop=stop)
     assert isinstance(report, RedriveReport)
     assert (report.ended, report.ok, dead.fake.requests) == (RedriveEnd.STOPPED, False, 0)
@@ -283,3 +284,20 @@ def test_what_a_killed_run_hides_is_said(dead: DeadQueue) -> None:
     report = dead.client().redrive(dead.url, "orders", send=True)
     assert (report.left_in_queue, report.in_flight, report.as_dict()["in_flight"]) == (0, 1, 1)
     assert "about 1 more were hidden" in str(report)
+
+
+def test_what_came_after_the_run_began_is_left_for_the_next(dead: DeadQueue) -> None:
+    """By the queue's own clock: a run that sends to a function which goes on failing has an end."""
+    dead.fake.function("orders", lambda event: None)
+    dead.put_failures([1, 2])
+
+    def late(answer: Any) -> None:
+        for message in answer.get("Messages", []):
+            if "request-2" in message["Body"]:
+                message["Attributes"]["SentTimestamp"] = str(int(time.time() + 60) * 1000)
+
+    dead.watched.after["receive_message"] = late
+    report = dead.client().redrive(dead.url, "orders", send=True)
+    assert dead.executions() == [1]
+    assert [one.reason for one in report.skipped] == ["came after the run began"]
+    assert dead.counts == (1, 0)
