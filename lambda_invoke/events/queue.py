@@ -33,6 +33,10 @@ BATCH_ATTEMPTS = 3
 
 _URL = re.compile(r"https?://([^/@\s]+)/(?:[^\s?#]*/)?([A-Za-z0-9_-]{1,80}(?:\.fifo)?)")
 _REGION = re.compile(r"sqs\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?(?::\d+)?")
+_AWS_HOST = re.compile(
+    r"(?:(?:[a-z0-9-]+\.)?sqs(?:-fips)?\.(?P<region>[a-z0-9-]+)\.(?:vpce\.)?(?:amazonaws\.com(?:\.cn)?|api\.aws)"
+    r"|(?:(?P<older>[a-z0-9-]+)\.)?queue\.amazonaws\.com(?:\.cn)?)(?::\d+)?"
+)
 _ABSENT = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "NonExistentQueue"})
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
@@ -200,6 +204,22 @@ def checked_queue_url(queue_url: object) -> str:
 def queue_name(queue_url: str) -> str:
     """The queue's name, the last part of its URL."""
     return queue_url.rpartition("/")[2]
+
+
+def same_queue_url(queue_url: str) -> str:
+    """One URL for a queue of AWS's, however its endpoint is named; any other URL as it is.
+
+    Source: "Amazon SQS endpoints and quotas", AWS General Reference, 2026-11; boto3 gave the older names,
+    ``<region>.queue.amazonaws.com``, until 2023.
+    """
+    parts = _URL.fullmatch(queue_url)
+    host = _AWS_HOST.fullmatch(parts[1].lower()) if parts else None
+    if parts is None or host is None:
+        return queue_url
+    region = host["region"] or host["older"] or "us-east-1"
+    cn = ".cn" if region.startswith("cn-") else ""
+    path = queue_url.partition("://")[2].partition("/")[2]
+    return f"https://sqs.{region}.amazonaws.com{cn}/{path}"
 
 
 def is_fifo(queue_url: str) -> bool:

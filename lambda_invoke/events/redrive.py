@@ -12,7 +12,7 @@ import attrs
 from lambda_invoke.core.calls import Options, Terms
 from lambda_invoke.core.cancelled import mark_redrive
 from lambda_invoke.core.target import parse_target
-from lambda_invoke.errors import RedriveInterrupted, RequestError
+from lambda_invoke.errors import RedriveError, RedriveInterrupted, RequestError
 from lambda_invoke.events.queue import MAX_VISIBILITY_SECONDS, Queue, checked_queue_url
 from lambda_invoke.events.redrive_choice import choice_of
 from lambda_invoke.events.redrive_journal import RedriveJournal
@@ -188,6 +188,10 @@ def send(order: RedriveOrder, progress: Any) -> RedriveReport:
     waiter: _Waiter[RedriveReport] = _Waiter(lambda tell: RedriveRun(order, tell))
     try:
         report = waiter.wait(meter.update)
+    except RedriveError as error:
+        if not waiter.interrupted:
+            raise
+        raise RedriveInterrupted("interrupted; .report has what is known", error.report) from error
     finally:
         meter.close()
     if waiter.interrupted:
@@ -230,15 +234,19 @@ class _Waiter(Generic[T]):
 
         Raises:
             KeyboardInterrupt: the second Ctrl-C.
-            Exception: what the progress callback raised, and what the run did.
+            Exception: what the progress callback raised, or a signal handler meanwhile (SystemExit too),
+                and what the run did.
         """
         if BACKGROUND.is_current():
             raise RuntimeError("redrive cannot be used on the loop that runs it: in on_attempt, say")
         context = contextvars.copy_context()
-        BACKGROUND.start()(self._begin, context)
-        failure: Exception | None = None
+        started = False
+        failure: BaseException | None = None
         while True:
             try:
+                if not started:  # in here: a Ctrl-C at any point finds a run that it can end
+                    BACKGROUND.start()(self._begin, context)
+                    started = True
                 came = self._box.get()
                 if not isinstance(came, Progress):
                     break
@@ -249,7 +257,7 @@ class _Waiter(Generic[T]):
                     raise
                 self.interrupted = True
                 BACKGROUND.call(self._interrupt)
-            except Exception as error:  # noqa: BLE001 - the caller's own, raised when all is put away
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - the caller's own, raised when all is put away
                 failure = error
                 BACKGROUND.call(self._interrupt)
         if failure is not None:
@@ -257,7 +265,11 @@ class _Waiter(Generic[T]):
         return came.result()
 
     def _begin(self, context: contextvars.Context) -> None:
+        if self._run is not None:
+            return  # the Ctrl-C came just when it had been started
         self._run = self._make(self._box.put)
+        if self.interrupted:
+            self._run.interrupt()
         task = asyncio.get_running_loop().create_task(self._run.run(), context=context)
         task.add_done_callback(self._box.put)
         self._task = task

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import attrs
 
 from lambda_invoke.errors import RequestError
-from lambda_invoke.events.queue import queue_name
+from lambda_invoke.events.queue import queue_name, same_queue_url
 from lambda_invoke.fanout.journal_records import record_of
 from lambda_invoke.fanout.journal_state import Decision, Known, caller_key, decide
 
@@ -54,6 +54,18 @@ class RedriveJournal:
         """The file's path."""
         return Path(self.path) if self.path is not None else default_path(self.queue_url)
 
+    @property
+    def _job(self) -> str:
+        return f"redrive of {same_queue_url(self.queue_url)}"
+
+    def check(self) -> None:
+        """Find out, before messages are looked at, whether :meth:`open` would be refused.
+
+        Raises:
+            RequestError: as :meth:`open`.
+        """
+        self.known([""])
+
     def open(self) -> JournalFile:
         """Open or make it, for this run alone.
 
@@ -67,7 +79,7 @@ class RedriveJournal:
             _make_directory(file.parent)
         return JournalFile(
             file,
-            job=f"redrive of {self.queue_url}",
+            job=self._job,
             durable=self.durable,
             store_results=False,
             own_keys=True,
@@ -91,9 +103,7 @@ class RedriveJournal:
         file = self.file
         if not message_ids or not file.exists():
             return {}
-        opened = open_database(
-            str(file.absolute()), job=f"redrive of {self.queue_url}", own_keys=True, durable=False
-        )
+        opened = open_database(str(file.absolute()), job=self._job, own_keys=True, durable=False)
         try:
             keys = {caller_key(one): one for one in message_ids}
             found = look_up(opened.connection, [(key, 0) for key in keys], earlier=opened.last_row)
@@ -118,7 +128,7 @@ def default_path(queue_url: str) -> Path:
     ``$XDG_STATE_HOME`` or ``~/.local/state``, on Windows ``%LOCALAPPDATA%``; the file's name has the
     queue's, and a digest of its URL.
     """
-    digest = hashlib.blake2b(queue_url.encode(), digest_size=6).hexdigest()
+    digest = hashlib.blake2b(same_queue_url(queue_url).encode(), digest_size=6).hexdigest()
     name = re.sub(r"[^\w.-]", "_", queue_name(queue_url))[:80]
     return _state_directory() / "lambda_invoke" / "redrive" / f"{name}-{digest}.journal"
 
@@ -130,7 +140,7 @@ def _state_directory() -> Path:
     try:
         return Path(given) if Path(given).is_absolute() else Path.home() / ".local" / "state"
     except RuntimeError as error:  # no home
-        raise RequestError("there is no home directory for the journal: place it with journal=") from error
+        raise RequestError("journal has no home directory to be in: place it with journal=") from error
 
 
 def _make_directory(path: Path) -> None:
@@ -138,5 +148,5 @@ def _make_directory(path: Path) -> None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise RequestError(
-            f"the journal's directory {str(path)!r} cannot be made ({error.strerror}): place it with journal="
+            f"journal directory {str(path)!r} cannot be made ({error.strerror}): place it with journal="
         ) from error

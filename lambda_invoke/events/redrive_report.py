@@ -66,7 +66,9 @@ class RedriveReport:
 
     ``succeeded_count`` succeeded in this run (with ``as_events``: were accepted), ``deleted_count`` were
     deleted, those that an earlier run had brought to an end included. ``lapsed`` messages became visible
-    to others while this run had them. ``duration`` is in seconds.
+    to others while this run had them. About ``in_flight`` messages were with other readers when the run
+    began, or with an earlier run that was killed: they come back when their time is up, and this run did
+    not see them. ``duration`` is in seconds.
     """
 
     queue_url: str
@@ -81,6 +83,7 @@ class RedriveReport:
     skipped: tuple[RedrivenMessage, ...] = ()
     undeleted: tuple[RedrivenMessage, ...] = ()
     lapsed: int = 0
+    in_flight: int = 0
 
     @property
     def failed_count(self) -> int:
@@ -143,6 +146,7 @@ class RedriveReport:
             "deleted": self.deleted_count,
             "left_in_queue": self.left_in_queue,
             "lapsed": self.lapsed,
+            "in_flight": self.in_flight,
         }
         for name in ("failed", "may_have_run", "skipped", "undeleted"):
             facts[name] = [_facts(one) for one in getattr(self, name)]
@@ -162,6 +166,11 @@ class RedriveReport:
             lines.append(f"{len(self.undeleted):,} succeeded and are not deleted yet: run it again")
         if self.lapsed:
             lines.append(f"{self.lapsed:,} became visible to other readers while they were in work")
+        if self.in_flight:
+            lines.append(
+                f"about {self.in_flight:,} more were hidden, with other readers or a run that was killed: "
+                "run it again when their time is up"
+            )
         return "\n".join(lines)
 
     def __repr__(self) -> str:

@@ -90,7 +90,7 @@ class RedriveRun:
         finally:
             await threaded(writer.close)
         self._say(finished=True)
-        report = self._report(loop.time() - self._begun)
+        report = self._report(loop.time() - self._begun, state.in_flight)
         if self._failure is not None:
             raise RedriveError(
                 f"the redrive of {order.queue.name} broke off: {_words(self._failure)}",
@@ -105,6 +105,7 @@ class RedriveRun:
         state = await threaded(functools.partial(queue_state, order.queue))
         self._total = None if order.choice.narrows else min(order.limit or state.visible, state.visible)
         if order.function is None:
+            await threaded(order.journal.check)  # before a look that would hide messages from the other run
             plan = await survey(
                 order.queue,
                 order.choice,
@@ -114,7 +115,7 @@ class RedriveRun:
                 visibility_timeout=order.visibility_timeout,
                 halted=self.is_set,
             )
-            if plan.unnamed:
+            if plan.unnamed and not self.is_set():
                 raise no_function(plan)
         return state
 
@@ -130,14 +131,15 @@ class RedriveRun:
             if mapping.ended is not CompletionReason.DEADLINE:
                 raise
             self._end(RedriveEnd.DEADLINE)
-        except LambdaInvokeError as error:
+        except Exception as error:
             if mapping.input_error is not error:
                 raise
-            self._fail(error)
+            self._fail(error)  # raised when what is in flight has its outcome
+        finally:
+            for outcome in mapping.unaccounted():  # before they count as never sent
+                self._took(outcome)
         if mapping.ended is CompletionReason.STOPPED:
             self._end(RedriveEnd.INTERRUPTED if self._interrupted else RedriveEnd.STOPPED)
-        for outcome in mapping.unaccounted():
-            self._took(outcome)
 
     async def _items(self) -> AsyncGenerator[tuple[str, bytes], None]:
         """What the job is to send, received as it asks for it."""
@@ -211,7 +213,7 @@ class RedriveRun:
         except Exception as error:  # noqa: BLE001 - the caller's own: no outcome is to be lost for it
             self._fail(error)
 
-    def _report(self, duration: float) -> RedriveReport:
+    def _report(self, duration: float, in_flight: int) -> RedriveReport:
         by_state: dict[State, list[RedrivenMessage]] = {state: [] for state in State}
         for held in self._holding.held.values():
             if held.about is not None:
@@ -230,6 +232,7 @@ class RedriveRun:
             (*by_state[State.SKIPPED], *unsent),
             tuple(by_state[State.DONE]),
             self._holding.lapses,
+            in_flight,
         )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from lambda_invoke.errors import NotSentError, QueueError
+from lambda_invoke.errors import NotSentError
 from lambda_invoke.events.queue import MAX_BATCH
 from lambda_invoke.events.redrive_holding import State
 from lambda_invoke.events.redrive_journal import finished_record
@@ -117,7 +117,7 @@ class Settling:
             try:
                 kept = await self._holding.delete(some)
                 self.deleted += len(some) - len(kept)
-            except QueueError as error:
+            except Exception as error:  # noqa: BLE001 - also what a client handed over raises: else all waits
                 self._fail(error)
             self._settled(len(some))
 

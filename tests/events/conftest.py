@@ -32,4 +32,5 @@ def dead(
     name = re.sub(r"\W", "-", request.node.name)[:60]
     url = sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "300"})["QueueUrl"]
     yield DeadQueue(sqs, url, Watched(sqs))
+    sqs.delete_queue(QueueUrl=url)  # what moto's servers hold is the process's: others may use the name
     sqs.close()

@@ -10,6 +10,7 @@ import pytest
 from lambda_invoke import RedrivePlan, RedriveReport, cancelled_redrive
 from lambda_invoke.events.redrive_report import RedriveEnd
 from tests.support.aio import until
+from tests.support.patience import soon
 
 if TYPE_CHECKING:
     from tests.events.redrive_tools import DeadQueue
@@ -88,3 +89,24 @@ def test_progress_is_told_on_the_loop(dead: DeadQueue) -> None:
         assert set(loops) == {asyncio.get_running_loop()}
 
     asyncio.run(run())
+
+
+def test_a_loop_that_ends_under_it(dead: DeadQueue) -> None:
+    """All its tasks are cancelled at once: what was sent by then counts as perhaps run, as after a kill."""
+    dead.fake.function("orders", lambda event: None)
+    hold = dead.fake.on("orders").holds()
+    dead.put_failures(range(6))
+    left = []
+
+    async def run() -> None:
+        client = dead.async_client()
+        left.append(asyncio.ensure_future(client.redrive(dead.url, "orders", send=True, concurrency=4)))
+        await until(lambda: hold.entered == 4)
+
+    asyncio.run(run())
+    soon(lambda: dead.counts == (6, 0))
+    dead.fake.function("orders", lambda event: None)
+    dead.fake.on("orders").returns(None)
+    again = dead.client().redrive(dead.url, "orders", send=True)
+    assert again.may_have_run_count >= 4
+    assert again.succeeded_count == 6 - again.may_have_run_count
