@@ -18,7 +18,7 @@ from lambda_invoke import Diagnosis, Finding, Severity
 from lambda_invoke.cli.doctor import exit_code, plain_text
 from tests.cli.command import Running, environment, run
 from tests.doctor.endpoint import answering
-from tests.doctor.world import World, validate, without_docker
+from tests.doctor.world import World, validate
 from tests.support.moto import serving
 from tests.support.patience import PATIENCE
 from tests.support.server import ScriptedServer
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def moto() -> Iterator[Moto]:
     with serving() as running:
-        without_docker(running)
         yield running
 
 

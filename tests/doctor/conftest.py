@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.config import Config
 
-from tests.doctor.world import SESSION, World, without_docker
+from tests.doctor.world import SESSION, World
 from tests.support.moto import Moto, serving
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def moto() -> Iterator[Moto]:
     with serving() as running:
-        without_docker(running)
         # One client of each service for all: making one takes longer than a diagnosis.
         client = functools.partial(SESSION.client, endpoint_url=running.url, config=Config(proxies={}))
         yield Moto(running.url, functools.cache(client))

@@ -6,7 +6,6 @@ import importlib
 import io
 import itertools
 import json
-import urllib.request
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,14 +32,6 @@ SCHEMA = json.loads(
 )
 SECRET = "hunter2"
 _NUMBERS = itertools.count()
-
-
-def without_docker(moto: Moto) -> None:
-    """Have moto's Lambda answer invocations itself: there is no docker here."""
-    body = json.dumps({"lambda": {"use_docker": False}}).encode()
-    headers = {"Content-Type": "application/json"}
-    with urllib.request.urlopen(urllib.request.Request(f"{moto.url}/moto-api/config", body, headers)):
-        pass
 
 
 def code() -> bytes:

@@ -190,7 +190,7 @@ def test_against_a_server() -> None:
     """Moto's Lambda has a mapping of a queue; the client finds it by its function and by its source."""
     with serving() as moto:
         boto, sqs, iam = (moto.client(name) for name in ("lambda", "sqs", "iam"))
-        queue = sqs.create_queue(QueueName="orders")["QueueUrl"]
+        queue = sqs.create_queue(QueueName="mapped")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps({}))["Role"]["Arn"]
         for name in ("consume", "other"):

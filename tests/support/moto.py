@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import boto3
 from botocore.config import Config
+from moto.core.config import default_user_config
 from moto.server import ThreadedMotoServer
 
 if TYPE_CHECKING:
@@ -26,7 +27,13 @@ class Moto:
 
 @contextlib.contextmanager
 def serving() -> Iterator[Moto]:
-    """Start one on a free port of 127.0.0.1, with nothing in it; its account is the same for every key."""
+    """Start one on a free port of 127.0.0.1; its account is the same for every key.
+
+    All that run in a process share what is in them: names are the tests' own. Its Lambda invokes functions
+    itself (for a message of a queue with a mapping, for one): asking for docker would start ``curl``, and
+    leave its pipe open.
+    """
+    default_user_config["lambda"] = {"use_docker": False}
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
