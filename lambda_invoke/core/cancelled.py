@@ -53,6 +53,11 @@ def cancelled_call(error: BaseException) -> LambdaInvokeError | None:
     return found
 
 
+def marked_call(error: BaseException) -> LambdaInvokeError | None:
+    """What is known of the call that this very error broke off; its causes are not asked."""
+    return getattr(error, _CALL, None)
+
+
 def cancelled_report(error: BaseException) -> FanOutReport[Any] | None:
     """The report of the ``fan_out`` that a cancellation broke off, with every outcome known by then.
 

@@ -141,7 +141,7 @@ class SourceMethods(ClientBase):
             while True:
                 step = batch.plan.send(answer)
                 if isinstance(step, Wait):
-                    self._clock.sleep(step.seconds)
+                    self._clock.sleep(batch.pause(step))
                     answer = None
                     continue
                 try:
@@ -220,7 +220,7 @@ class AsyncSourceMethods(ClientBase):
             while True:
                 step = batch.plan.send(answer)
                 if isinstance(step, Wait):
-                    await (self._clock.async_sleep or asyncio.sleep)(step.seconds)
+                    await (self._clock.async_sleep or asyncio.sleep)(batch.pause(step))
                     answer = None
                     continue
                 try:

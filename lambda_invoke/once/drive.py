@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lambda_invoke.once.run import Do, Invoke
-from lambda_invoke.transports.threads import DaemonThreads, in_thread
+from lambda_invoke.transports.threads import DaemonThreads, begin_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,8 +29,21 @@ def drive_once(
     sleep: Callable[[float], object],
 ) -> T:
     """Carry out the steps, blocking."""
+    try:
+        return _drive_from(steps, None, invoke, sleep)
+    except BaseException as error:
+        if inspect.getgeneratorstate(steps) == inspect.GEN_CLOSED:
+            raise
+        return _drive_from(steps, error, invoke, sleep)  # Ctrl-C between two of them
+
+
+def _drive_from(
+    steps: Steps[T],
+    error: BaseException | None,
+    invoke: Callable[[Call[Invocation[Any]]], Invocation[Any]],
+    sleep: Callable[[float], object],
+) -> T:
     value: Any = None
-    error: BaseException | None = None
     while True:
         try:
             step = steps.send(value) if error is None else steps.throw(error)
@@ -79,7 +93,7 @@ async def drive_once_async(
 
 async def to_its_end(operation: Callable[[], T]) -> T:
     """Run an operation in a thread; a cancellation waits until it is done, and then counts."""
-    running = asyncio.ensure_future(in_thread(_THREADS, operation))
+    running = begin_in_thread(_THREADS, operation)  # no task: asyncio.run cancels every task as it ends
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:

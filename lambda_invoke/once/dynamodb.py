@@ -47,11 +47,11 @@ class _Client:
         return self.client.get_item(**request)
 
     def _held(self, request: dict[str, Any]) -> dict[str, Any]:
-        names = {"#held_status": self.layer.status_attr, "#held_until": self.layer.in_progress_expiry_attr}
-        values = {":held_status": {"S": IN_PROGRESS}, ":held_until": {"N": str(self.lock.until_ms)}}
+        names = {"#held_status": self.layer.status_attr, "#held_data": self.layer.data_attr}
+        values = {":held_status": {"S": IN_PROGRESS}, ":held_mark": {"S": self.lock.envelope.mark}}
         return {
             **request,
-            "ConditionExpression": "#held_status = :held_status AND #held_until = :held_until",
+            "ConditionExpression": "#held_status = :held_status AND contains(#held_data, :held_mark)",
             "ExpressionAttributeNames": {**request.get("ExpressionAttributeNames", {}), **names},
             "ExpressionAttributeValues": {**request.get("ExpressionAttributeValues", {}), **values},
         }

@@ -36,6 +36,11 @@ class Envelope:
     durable_execution_arn: str | None = None
     why: str | None = None
 
+    @property
+    def mark(self) -> str:
+        """The piece of :meth:`text` by which a store tells whose record it is."""
+        return f'"token": {json.dumps(self.token)}'
+
     def text(self) -> str:
         """As it is stored: JSON; a payload that is UTF-8 stays readable."""
         fields = attrs.asdict(self, filter=lambda _, value: value is not None)

@@ -50,7 +50,7 @@ def comparable(body: bytes | None) -> dict[str, Any]:
         return {}
     try:
         return {"payload": json.loads(body)}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"bytes": base64.b64encode(body).decode()}
 
 
@@ -75,7 +75,7 @@ def put_key(payload: object, path: str, key: str, *, function: str) -> bytes:
     body = None if payload is NO_PAYLOAD else encode_payload(payload, function=function)
     try:
         document = {} if body is None else json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     at: Any = document
     for index, name in enumerate((*names[:-1], "")):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from lambda_invoke.core.cancelled import cancelled_call
+from lambda_invoke.core.cancelled import marked_call
 from lambda_invoke.core.plan import Course, given_up
 from lambda_invoke.core.warn import warn_caller
 from lambda_invoke.errors import (
@@ -44,6 +44,7 @@ T = TypeVar("T")
 _FIRST_POLL = 0.05
 _POLL_GROWTH = 1.6
 _LONGEST_POLL = 2.0
+_NOT_HELD = "its lock had expired or was released, so that another call may have run the function as well"
 
 
 @attrs.frozen
@@ -91,22 +92,51 @@ def once(
         begun = now()
         _check_time(job, started, begun)
         lock = job.lock(name, wall())
+        call = _call(job, begun=begun, started=started)
+        held = False
+        invocation: Invocation[Any] | None = None
         try:
             found: Found | None = yield Do(partial(store.take, lock))
+            held = found is None
+            if held:
+                invocation = yield Invoke(call)
+                assert invocation is not None
+                stored = yield from _store(job, store, lock, job.result(lock, invocation), wall)
+                return OnceResult(invocation, stored=stored)
         except GeneratorExit:
             raise
         except BaseException as error:
-            # Perhaps it was taken all the same; what is another's is not touched.
-            if store.doubtful or not isinstance(error, IdempotencyStoreError):
+            if invocation is not None:  # Ctrl-C: that it ran must not be forgotten
+                result = job.result(lock, invocation)
+                yield from _attempt(partial(store.finish, lock, result, expires=job.expires(wall())))
+            elif held:
+                yield from _failed(job, store, lock, error, _known(error, call, now()), wall)
+            elif store.doubtful or not isinstance(error, IdempotencyStoreError):
+                # Perhaps it was taken all the same; what is another's is not touched.
                 yield from _attempt(partial(store.release, lock))
             raise
-        if found is None:
-            return (yield from _run(job, store, lock, begun=begun, started=started, now=now, wall=wall))
-        result = yield from _other(
+        assert found is not None
+        replayed = yield from _other(
             job, store, name, found, started=started, now=now, wall=wall, random=random
         )
-        if result is not None:
-            return result
+        if replayed is not None:
+            return replayed
+
+
+def _call(job: Job, *, begun: float, started: float) -> Call[Invocation[Any]]:
+    """The call, bounded so that its lock outlasts it however long taking the key takes."""
+    ends = begun + job.call_seconds
+    if job.deadline is not None:
+        ends = min(ends, started + job.deadline)
+    return attrs.evolve(job.call, started=begun, expires=ends, course=Course())
+
+
+def _known(error: BaseException, call: Call[Invocation[Any]], now: float) -> LambdaInvokeError:
+    """What is known of the call that failed so."""
+    if isinstance(error, LambdaInvokeError):
+        return error
+    # Of this error alone: those that it was raised in the handling of broke off other calls.
+    return marked_call(error) or given_up(call, now)
 
 
 def _other(
@@ -142,36 +172,6 @@ def _other(
         if there is None or (not there.completed and there.until is not None and there.until < wall()):
             return None
         found = there
-
-
-def _run(
-    job: Job,
-    store: Store,
-    lock: Lock,
-    *,
-    begun: float,
-    started: float,
-    now: Callable[[], float],
-    wall: Callable[[], float],
-) -> Steps[OnceResult[Any]]:
-    """Make the call, whose key is held, and store what comes of it."""
-    # From before the key was taken, so that the lock outlasts the call however long taking it took.
-    ends = begun + job.call_seconds
-    if job.deadline is not None:
-        ends = min(ends, started + job.deadline)
-    call = attrs.evolve(job.call, started=now(), expires=ends, course=Course())
-    try:
-        invocation: Invocation[Any] = yield Invoke(call)
-    except GeneratorExit:
-        raise
-    except BaseException as error:
-        known = error if isinstance(error, LambdaInvokeError) else cancelled_call(error)
-        if known is None:
-            known = given_up(call, now())
-        yield from _failed(job, store, lock, error, known, wall)
-        raise
-    stored = yield from _store(job, store, lock, job.result(lock, invocation), wall)
-    return OnceResult(invocation, stored=stored)
 
 
 def _failed(
@@ -212,7 +212,7 @@ def _store(job: Job, store: Store, lock: Lock, envelope: Envelope, wall: Callabl
     expires = job.expires(wall())
     try:
         kept = yield Do(partial(store.finish, lock, envelope, expires=expires))
-        why = None if kept else "its lock had expired, so that another call may have run the function as well"
+        why = None if kept else _NOT_HELD
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not take the result with it
         why = error.message if isinstance(error, LambdaInvokeError) else repr(error)
         marker = attrs.evolve(envelope, kind=kinds.UNSTORED, payload=None, why=why)
@@ -246,7 +246,8 @@ def _attempt(operation: Callable[[], bool]) -> Steps[bool]:
 
 def _check_time(job: Job, started: float, now: float, held: LambdaInvokeError | None = None) -> None:
     if job.deadline is not None and now - started >= job.deadline:
+        where = "before the key was taken" if held is None else "while another call held the key"
         raise DeadlineExceededError(
-            f"the deadline of {job.deadline:.3g} s passed while another call held the key",
+            f"the deadline of {job.deadline:.3g} s passed {where}",
             function=job.display,
         ) from held

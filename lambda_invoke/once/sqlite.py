@@ -42,7 +42,7 @@ _PUT = (
 )
 _UPDATE = "UPDATE idempotency SET data = ?, expiration = ?, status = ?, validation = ? WHERE id = ?"
 _DELETE = "DELETE FROM idempotency WHERE id = ?"
-_HELD = " AND status = ? AND in_progress_expiration = ?"
+_HELD = " AND status = ? AND instr(data, ?) > 0"
 _PURGE = (
     "DELETE FROM idempotency WHERE id IN "
     "(SELECT id FROM idempotency WHERE expiration < ? ORDER BY expiration LIMIT ?)"
@@ -190,10 +190,10 @@ class SqliteStore(Store):
         return f"SQLite file {self.layer.path!r}"
 
     def _update_held(self, lock: Lock, record: DataRecord) -> bool:
-        return self.layer._update(record, _HELD, (_IN_PROGRESS, lock.until_ms))
+        return self.layer._update(record, _HELD, (_IN_PROGRESS, lock.envelope.mark))
 
     def _delete_held(self, lock: Lock, record: DataRecord) -> bool:
-        return self.layer._delete(record, _HELD, (_IN_PROGRESS, lock.until_ms))
+        return self.layer._delete(record, _HELD, (_IN_PROGRESS, lock.envelope.mark))
 
 
 def _read(connection: sqlite3.Connection, key: str) -> DataRecord | None:

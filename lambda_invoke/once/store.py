@@ -42,8 +42,9 @@ class Name:
 class Lock:
     """A key that is held, or to be held: until ``until``, in seconds since the epoch.
 
-    ``until`` tells one owner from the next as well: a key can be taken over only after it, so that the
-    next owner's is always later.
+    The token of its envelope tells one owner from the next. A layer that keeps no data with a key that
+    is put has ``until`` for that: a key can be taken over only after it, so that the next owner's is
+    later, unless somebody released the key.
     """
 
     name: Name
@@ -227,7 +228,13 @@ class Store:
         except IdempotencyItemNotFoundError:
             return False
         until = there.in_progress_expiry_timestamp
-        return there._status == IN_PROGRESS and until is not None and int(until) == lock.until_ms
+        kept = read_envelope(there.response_data)
+        return (
+            there._status == IN_PROGRESS
+            and until is not None
+            and int(until) == lock.until_ms
+            and (kept is None or kept.token == lock.envelope.token)
+        )
 
 
 def _found(record: DataRecord) -> Found | None:

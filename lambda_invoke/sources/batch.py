@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lambda_invoke.core.calls import Caller
     from lambda_invoke.core.plan import Call
     from lambda_invoke.results import Invocation
-    from lambda_invoke.sources.plan import BatchPlan, Deliver
+    from lambda_invoke.sources.plan import BatchPlan, Deliver, Wait
     from lambda_invoke.sources.rules import BatchRules
 
 
@@ -59,6 +59,12 @@ class Batch:
         self.plan: BatchPlan = plan(
             target.display, source, built, rules, limit_bytes=caller.limits.request_bytes
         )
+
+    def pause(self, step: Wait) -> float:
+        """Seconds to wait: not past the deadline, after which nothing is delivered."""
+        if self._expires is None:
+            return step.seconds
+        return max(0.0, min(step.seconds, self._expires - self._caller.now()))
 
     def call(self, step: Deliver) -> Call[Invocation[bytes]]:
         """The call that makes a delivery.

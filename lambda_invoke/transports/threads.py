@@ -167,7 +167,14 @@ CONTROL_PLANE = DaemonThreads(4)
 async def in_thread(
     threads: DaemonThreads, function: Callable[[], T], *, start: Callable[[], bool] | None = None
 ) -> T:
-    """Run ``function`` in a thread and wait for it.
+    """Run ``function`` in a thread and wait for it; arguments as for :func:`begin_in_thread`."""
+    return await begin_in_thread(threads, function, start=start)
+
+
+def begin_in_thread(
+    threads: DaemonThreads, function: Callable[[], T], *, start: Callable[[], bool] | None = None
+) -> asyncio.Future[T]:
+    """Run ``function`` in a thread: the future of its result, which is no task.
 
     ``start`` is asked in the thread before it runs; where it says no, nobody waits any more.
     """
@@ -195,7 +202,7 @@ async def in_thread(
             loop.call_soon_threadsafe(settle, result, failure)
 
     threads.submit(job)
-    return await future
+    return future
 
 
 class ThreadedTransport:

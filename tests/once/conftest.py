@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from moto.dynamodb.models import DynamoDBBackend
 
 from lambda_invoke.testing import FakeLambda
 from tests.once.stores import Place, make_place
 from tests.support.moto import Moto, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from lambda_invoke import LambdaClient
@@ -19,8 +22,25 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def moto() -> Iterator[Moto]:
-    with serving() as server:
+    """Moto's server, with writes as atomic as DynamoDB's.
+
+    Its own look at the condition and write in two steps, between which another request's thread gets in:
+    two callers then hold one key.
+    """
+    lock = threading.Lock()
+    with pytest.MonkeyPatch.context() as patch, serving() as server:
+        for name in ("put_item", "update_item", "delete_item"):
+            patch.setattr(DynamoDBBackend, name, _one_at_a_time(getattr(DynamoDBBackend, name), lock))
         yield server
+
+
+def _one_at_a_time(method: Callable[..., Any], lock: threading.Lock) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def locked(*args: Any, **options: Any) -> Any:
+        with lock:
+            return method(*args, **options)
+
+    return locked
 
 
 @pytest.fixture(params=["sqlite", "dynamodb", "memory"])

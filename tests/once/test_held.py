@@ -89,6 +89,18 @@ def test_wait_is_bounded_by_the_deadline(fake: FakeLambda, client: LambdaClient,
     assert fake.requests == 0
 
 
+def test_a_store_that_opens_too_slowly(client: LambdaClient, place: Place) -> None:
+    """The deadline counts, and its error does not tell of a call that is not there."""
+    steps = _steps(client, "double", {"n": 2}, None, Options(), Terms(deadline=5), Settings(KEY, place.store))
+    opening = next(steps)
+    assert isinstance(opening, Do)
+    naming = steps.send(opening.operation())
+    assert isinstance(naming, Do)
+    client._clock.sleep(6)
+    with pytest.raises(li.DeadlineExceededError, match="before the key was taken"):
+        steps.send(naming.operation())
+
+
 def test_waiting_looks_ever_more_rarely(fake: FakeLambda, client: LambdaClient, place: Place) -> None:
     """From a twentieth of a second up to two, and never past the deadline."""
     hold(client, place)
@@ -198,3 +210,25 @@ def throw(steps: Steps[Any], error: BaseException) -> None:
     while True:
         assert isinstance(step, Do)
         step = steps.send(step.operation())
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_an_owner_whose_key_was_released_harms_nobody(
+    client: LambdaClient, place: Place, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """Not even if the next owner's lock ends at the same millisecond."""
+    if place.kind == "memory":
+        pytest.skip("does not keep with a key who put it")
+    stopped = time.time()
+    monkeypatch.setattr(time, "time", lambda: stopped)
+    late = hold(client, place)
+    assert client.release_key("double", key=KEY, store=place.store)
+    hold(client, place)
+    before = place.records()
+    if fails:
+        with pytest.raises(li.ThrottledError):
+            throw(late, li.ThrottledError("slow down"))
+    else:
+        with pytest.warns(li.IdempotencyWarning, match="or was released"):
+            assert not end(late, client).stored
+    assert place.records() == before

@@ -76,6 +76,7 @@ def test_a_key_in_the_payload(payload: object, path: str, there: object) -> None
     [
         ([1], "the payload is no JSON object"),
         (b"\xff", "the payload is no JSON object"),
+        (b"[" * 100_000, "the payload is no JSON object"),
         ({"a": 1}, "a is no JSON object"),
         ({"a": {"b": "another"}}, "another value there"),
         ({"a": {"b": None}}, "another value there"),

@@ -67,7 +67,7 @@ def test_equal_json_is_the_same_payload(fake: FakeLambda, client: LambdaClient, 
     assert fake.executions() == 1
 
 
-@pytest.mark.parametrize("other", [{"n": 3}, li.NO_PAYLOAD, None, b"\xff", {"n": "2"}])
+@pytest.mark.parametrize("other", [{"n": 3}, li.NO_PAYLOAD, None, b"\xff", b"[" * 100_000, {"n": "2"}])
 def test_another_payload_is_a_conflict(
     fake: FakeLambda, client: LambdaClient, place: Place, other: object
 ) -> None:

@@ -172,6 +172,27 @@ def test_the_deadline_is_for_all_of_it(fake: FakeLambda, consumer: Consumer) -> 
     assert [record.executed.value for record in report] == ["yes", "unknown", "no", "no"]
 
 
+@pytest.mark.parametrize("invoke", [blocking, awaited])
+def test_the_deadline_bounds_the_wait_before_another_delivery(fake: FakeLambda, invoke: Any) -> None:
+    """Nobody waits for a delivery that would not be made; the record keeps how it failed."""
+    fake.on("consume").raises("Busy", "try later")
+    report = invoke(fake, ["a"], source=QUEUE, attempts=2, retry_delay=600.0, deadline=50.0)
+    assert fake.clock.sleeps == [pytest.approx(50.0)]
+    assert [type(record.error) for record in report] == [HandlerError]
+    assert [record.deliveries for record in report] == [1]
+
+
+def test_what_was_reported_and_then_lost_is_not_reported(fake: FakeLambda) -> None:
+    """``reported`` is of the last delivery, and nobody knows what came of that."""
+
+    def fails_all(event: Any) -> Any:
+        return {"batchItemFailures": [{"itemIdentifier": one["messageId"]} for one in event["Records"]]}
+
+    fake.on("consume").runs(fails_all, times=1).drops()
+    (record,) = blocking(fake, ["a"], source=QUEUE, attempts=2)
+    assert (record.executed, record.reported, record.deliveries) == (Executed.UNKNOWN, False, 2)
+
+
 def test_a_function_that_is_not_there(fake: FakeLambda) -> None:
     """The report says so for the first batch, and that the others were not sent."""
     fake.on("consume").fails(404, "ResourceNotFoundException")
