@@ -295,7 +295,7 @@ def test_expect_continue() -> None:
         assert sock.recv(1000).endswith(b"[1]")
 
 
-@pytest.mark.parametrize("step", [close_idle(), close_idle(after=0.01), reset_idle(after=0.01)])
+@pytest.mark.parametrize("step", [close_idle(), close_idle(after=0.01), reset_idle(after=1.0)])
 def test_connections_that_close_after_a_reply(step: Step) -> None:
     """The reply promises keep-alive, and the connection is closed all the same."""
     with ScriptedServer([step]) as server, connected(server) as connection:
