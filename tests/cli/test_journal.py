@@ -64,9 +64,13 @@ def test_a_killed_job_goes_on(tmp_path: Path) -> None:
         resumed = run(*job)
         sent = server.requests
         again = run(*job, "--resend-unknown")
-        assert server.requests == sent + 1
+        # Item 2 was answered as well, but the kill may have come before that was written down.
+        unknown = [
+            line["index"] for line in resumed.lines if line.get("error", {}).get("executed") == "unknown"
+        ]
+        assert server.requests == sent + len(unknown)
     assert resumed.code == 1
-    assert resumed.lines[1]["error"]["executed"] == "unknown"
+    assert unknown in ([1], [1, 2])
     assert (again.code, [line["value"] for line in again.lines]) == (0, [0, 1, 2])
 
 
