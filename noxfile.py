@@ -19,9 +19,9 @@ STUBTEST = (
     *("--ignore-missing-stub", "--concise"),
     *("--allowlist", "stubs/allowlist.txt", "--mypy-config-file", "pyproject.toml"),
 )
-# Many tests wait for other processes, and many start some: three at a time keep two cores busy, and leave
-# those that are killed or timed on purpose some room. `-- -n 0` runs them in one.
-PARALLEL = ("-n", "3", "--dist", "worksteal")
+# Many tests start other processes: two at a time keep two cores busy, and leave what is killed or timed on
+# purpose some room. `-- -n 0` runs them in one.
+PARALLEL = ("-n", "2", "--dist", "worksteal")
 STUBS = {"MYPYPATH": "stubs"}
 
 
