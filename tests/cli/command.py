@@ -64,6 +64,21 @@ def run(*arguments: str, stdin: str = "") -> Done:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
+def read_terminal(master: int) -> bytes:
+    """All that was written to a terminal whose other side is closed; closes this one too."""
+    shown = b""
+    while True:
+        try:
+            chunk = os.read(master, 65536)
+        except OSError:  # Linux's end of a terminal whose other side is closed
+            break
+        if not chunk:
+            break
+        shown += chunk
+    os.close(master)
+    return shown
+
+
 class Running:
     """A command that runs, in a process group of its own, with its standard input open."""
 

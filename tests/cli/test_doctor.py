@@ -16,7 +16,7 @@ import pytest
 
 from lambda_invoke import Diagnosis, Finding, Severity
 from lambda_invoke.cli.doctor import exit_code, plain_text
-from tests.cli.command import Running, environment, run
+from tests.cli.command import Running, environment, read_terminal, run
 from tests.doctor.endpoint import answering
 from tests.doctor.world import World, validate
 from tests.support.moto import serving
@@ -113,16 +113,7 @@ def on_terminal(*arguments: str, **variables: str) -> str:
         )
     finally:
         os.close(slave)
-    shown = b""
-    while True:
-        try:
-            chunk = os.read(master, 65536)
-        except OSError:  # Linux's end of a terminal whose other side is closed
-            break
-        if not chunk:
-            break
-        shown += chunk
-    os.close(master)
+    shown = read_terminal(master)
     assert done.wait(PATIENCE) == 1
     return shown.decode()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.command import ROOT, environment, run, write_lines
+from tests.cli.command import ROOT, environment, read_terminal, run, write_lines
 from tests.support.server import ScriptedServer
 
 if TYPE_CHECKING:
@@ -63,16 +63,7 @@ def map_on_terminal(*arguments: str) -> str:
         )
     finally:
         os.close(slave)
-    shown = b""
-    while True:
-        try:
-            chunk = os.read(master, 65536)
-        except OSError:  # Linux's end of a terminal whose other side is closed
-            break
-        if not chunk:
-            break
-        shown += chunk
-    os.close(master)
+    shown = read_terminal(master)
     return shown.decode()
 
 
