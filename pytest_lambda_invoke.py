@@ -24,8 +24,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The one setting: the runtime client of ``local_lambda``."""
     parser.addini(
         "local_lambda_runtime",
-        "runtime_client of the local_lambda fixture: auto (default), native or python",
-        default="auto",
+        "runtime_client of the local_lambda fixture: python (default) or native",
+        default="python",
     )
 
 

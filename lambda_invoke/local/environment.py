@@ -10,6 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from lambda_invoke.local import log, memory
+from lambda_invoke.local.channel import Channel
 from lambda_invoke.local.chunked import BrokenBodyError
 from lambda_invoke.local.json_log import JsonLines
 from lambda_invoke.local.outcome import (
@@ -58,6 +59,8 @@ class Environment:
         self.idle_since = 0.0
         self.peak_memory_bytes = 0
         self._api = RuntimeApi(self, by_user=deployment.source.command is not None)
+        self._channel = Channel(self) if deployment.source.command is None else None
+        self._imports = ImportWatch()
         self._process: WorkerProcess | None = None
         self._askers: deque[Asker] = deque()
         self._invocation: Invocation | None = None
@@ -98,9 +101,9 @@ class Environment:
     ) -> InitOutcome:
         """Start the worker, and wait until it asks for its first invocation or ``limit`` seconds passed."""
         address = await self._api.start()
-        imports = ImportWatch()
+        channel = None if self._channel is None else await self._channel.open()
         if reload:
-            watch: Watch = imports if launch.takes_descriptors else TreeWatch(launch.directory)
+            watch: Watch = TreeWatch(launch.directory) if channel is None else self._imports
             self._staleness = Staleness(watch)
         self.platform_lines = _platform_lines(self.deployment, variables["AWS_LAMBDA_LOG_STREAM_NAME"])
         self.log.lines(self.platform_lines.init_start(phase))
@@ -110,8 +113,8 @@ class Environment:
                 launch,
                 {**variables, "AWS_LAMBDA_RUNTIME_API": address},
                 self.log.write,
-                imports.feed,
                 self._exited,
+                channel,
             )
         except OSError as error:
             if self.deployment.source.command is None:
@@ -181,10 +184,16 @@ class Environment:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_EXIT_SECONDS):
                 await self._reply_over.wait()  # what it had streamed is the caller's
+        if self._channel is not None:
+            self._channel.close()
         await self._api.close()
 
+    def imported(self, lines: bytes) -> None:
+        """What the worker says it has imported."""
+        self._imports.feed(lines)
+
     def next_invocation(self, asker: Asker) -> None:
-        """The Runtime API's /next."""
+        """The Runtime API's /next, or the channel's."""
         if not self._init.done():
             self._init.set_result(Ready())
         self._askers.append(asker)
@@ -206,7 +215,7 @@ class Environment:
             asker.hand_over(self._invocation, int((time.time() + self._timeout) * 1000))
 
     def answered(self, request_id: str, answer: Answered | Malformed) -> bool:
-        """The Runtime API's /response and /error."""
+        """The Runtime API's /response and /error, or the channel's."""
         if self._invocation is None or self._invocation.request_id != request_id or self._replying:
             return False
         return self._settle(answer)
@@ -256,6 +265,8 @@ class Environment:
         """Take what the worker had sent before it ended, then let the invocation end."""
         if not self._replying:
             await self._api.hung_up(_EXIT_SECONDS)
+            if self._channel is not None:
+                await self._channel.hung_up(_EXIT_SECONDS)
         await self._reply_over.wait()
         self._settle(ended)
 

@@ -25,14 +25,13 @@ _NOT_INHERITED = ("AWS_", "BOTO_", "_X_AMZN_", "_HANDLER", "_LAMBDA_", "LAMBDA_"
 class Launch:
     """What to start.
 
-    ``stdin`` is the worker's standard input (None: nothing to read). With ``takes_descriptors`` the
-    command ends in the numbers of two descriptors: the life line's, and the one for reports of imports.
+    ``stdin`` is the worker's standard input (None: nothing to read). To a Python worker's command the numbers
+    of two descriptors are added: the life line's and the channel's.
     """
 
     command: tuple[str, ...]
     directory: str
     stdin: BinaryIO | None = None
-    takes_descriptors: bool = False
 
     def close(self) -> None:
         """Drop what it holds open."""
@@ -63,7 +62,7 @@ def launch(deployment: Deployment, path: list[str], runtime_client: str, *, relo
     file.write(json.dumps(configuration).encode())
     file.flush()
     command = (sys.executable, "-P", _BOOTSTRAP)
-    return Launch(command, source.task_root, file, takes_descriptors=True)
+    return Launch(command, source.task_root, file)
 
 
 def worker_environment(deployment: Deployment, inherited: dict[str, str], region_name: str) -> dict[str, str]:

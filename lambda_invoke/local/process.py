@@ -16,6 +16,7 @@ from lambda_invoke.local import memory
 from lambda_invoke.local.life_line import LifeLine
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from lambda_invoke.local.launch import Launch
@@ -67,9 +68,9 @@ class _Reader:
 class WorkerProcess:
     """Runs what a launch says. Used on the event loop that starts it.
 
-    ``on_output`` gets what it prints (both streams, in one order), ``on_imports`` what a Python worker
-    tells of the files that it imported, ``on_exit`` its return code as ``subprocess`` gives it, once,
-    when the whole group has been killed and the output is read.
+    ``on_output`` gets what it prints (both streams, in one order), ``on_exit`` its return code as
+    ``subprocess`` gives it, once, when the whole group has been killed and the output is read. ``channel`` is
+    a Python worker's end of its channel, which is closed here.
 
     Raises:
         OSError: it cannot be started.
@@ -80,16 +81,15 @@ class WorkerProcess:
         launch: Launch,
         environment: dict[str, str],
         on_output: Callable[[bytes], None],
-        on_imports: Callable[[bytes], None],
         on_exit: Callable[[int], None],
+        channel: socket.socket | None = None,
     ) -> None:
         self._on_exit = on_exit
         self._loop = asyncio.get_running_loop()
         self.exited = asyncio.Event()
         self._life_line = LifeLine()
         output, printed = os.pipe()
-        imports, imported = os.pipe()
-        given = [self._life_line.childs_end, imported] if launch.takes_descriptors else []
+        given = [] if channel is None else [self._life_line.childs_end, channel.fileno()]
         try:
             self._process = subprocess.Popen(  # noqa: S603 - the caller's own function
                 [*launch.command, *map(str, given)],
@@ -104,15 +104,14 @@ class WorkerProcess:
         except BaseException:
             self._life_line.cut()
             os.close(output)
-            os.close(imports)
             raise
         finally:
             self._life_line.handed_over()
             os.close(printed)
-            os.close(imported)
+            if channel is not None:
+                channel.close()
         self.pid = self._process.pid
         self._output = _Reader(self._loop, output, on_output)
-        self._imports = _Reader(self._loop, imports, on_imports)
         self.memory = memory.OwnFigures(self.pid)
         self._watch()
 
@@ -158,7 +157,6 @@ class WorkerProcess:
         self.memory.close()
         self._output.drain()
         self._output.close()
-        self._imports.close()
         self._life_line.cut()
         self.exited.set()
         self._on_exit(code)

@@ -52,12 +52,10 @@ class ImportWatch:
 
     def __init__(self) -> None:
         self._files: dict[str, Signature] = {}
-        self._partial = b""
 
-    def feed(self, data: bytes) -> None:
-        """Take what the worker wrote: a line of JSON for each file, ``[path, time, size, inode]``."""
-        *lines, self._partial = (self._partial + data).split(b"\n")
-        for line in lines:
+    def feed(self, lines: bytes) -> None:
+        """Take what the worker said: a line of JSON for each file, ``[path, time, size, inode]``."""
+        for line in lines.splitlines():
             path, *signature = json.loads(line)
             self._files[path] = (signature[0], signature[1], signature[2])
 

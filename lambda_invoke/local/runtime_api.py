@@ -38,19 +38,28 @@ _RESPONSE_MODE = "lambda-runtime-function-response-mode"
 _ACCEPTED = HttpResponse(202, {"Content-Type": "application/json"}, b'{"status":"OK"}')
 
 
+class Asker(Protocol):
+    """Who waits for the next invocation."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether whoever asked has left."""
+
+    def hand_over(self, invocation: Invocation, deadline: int) -> None:
+        """Give it an invocation; ``deadline`` in milliseconds since the epoch."""
+
+
 @attrs.frozen
-class Asker:
-    """A request for the next invocation."""
+class _Request:
+    """A GET of the next invocation."""
 
     _later: LaterResponse
 
     @property
     def gone(self) -> bool:
-        """Whether whoever asked has left."""
         return self._later.gone
 
     def hand_over(self, invocation: Invocation, deadline: int) -> None:
-        """Give it an invocation; ``deadline`` in milliseconds since the epoch."""
         self._later.give(_next(invocation, deadline))
 
 
@@ -119,7 +128,7 @@ class RuntimeApi:
             return _error(403, "Forbidden", "Only this endpoint's own worker may speak to its Runtime API.")
         if request.method == "GET" and request.path == _NEXT:
             later = LaterResponse()
-            self._events.next_invocation(Asker(later))
+            self._events.next_invocation(_Request(later))
             return later
         if request.method == "POST":
             reply = _REPLY.fullmatch(request.path)

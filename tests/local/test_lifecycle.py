@@ -326,8 +326,7 @@ def test_it_works_without_what_only_linux_has(monkeypatch: pytest.MonkeyPatch, s
             "exits": handler("exits"),
             "nap": Function(handler("nap"), timeout=0.2),
             "eats": Function(handler("child_allocates"), timeout=20),
-        },
-        runtime_client="python",
+        }
     )
     assert [invoke(client, "who").value["calls"] for _ in range(3)] == [1, 2, 3]
     assert invoke(client, "exits", {"status": 4}).value["errorMessage"].endswith("exit status 4")

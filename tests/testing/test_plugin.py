@@ -112,12 +112,12 @@ def test_it_is_ended(local_lambda, monkeypatch):
     monkeypatch.setattr("lambda_invoke.local.LocalLambda.__enter__", lambda self: self)
     monkeypatch.setattr("lambda_invoke.local.LocalLambda.__exit__", lambda self, *_: None)
     local_lambda({})
-    assert given == [{"runtime_client": "python"}]
+    assert given == [{"runtime_client": "native"}]
 """
 
 
 def test_local_lambdas_end_with_their_test(tmp_path: Path) -> None:
     """The factory starts as many as a test asks for, with the runtime client of the ini file."""
-    (tmp_path / "pytest.ini").write_text("[pytest]\nlocal_lambda_runtime = python\n", encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nlocal_lambda_runtime = native\n", encoding="utf-8")
     output = run(tmp_path, LOCALS)
     assert "2 passed" in output, output

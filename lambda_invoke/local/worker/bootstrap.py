@@ -1,6 +1,6 @@
 """The first thing a worker process runs: it finds the handler's world and hands over to awslambdaric.
 
-Run as a script with the numbers of two descriptors, the life line's and the one for reports of imports;
+Run as a script with the numbers of two descriptors, the life line's and the channel's;
 standard input is the configuration that ``launch.py`` wrote (JSON). It imports nothing of lambda_invoke: a
 cold start is the interpreter, awslambdaric and the handler.
 """
@@ -14,6 +14,7 @@ import os
 import sys
 import time
 from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -109,16 +110,16 @@ def install_shim(configuration: dict[str, Any]) -> None:
         sys.meta_path.append(ShimFinder(lambda: unpickle(pickled)))
 
 
-def choose_runtime_client(choice: str) -> None:
-    """Put the pure-Python ``runtime_client`` where the C extension cannot be imported."""
-    stand_in = os.path.join(os.path.dirname(os.path.abspath(__file__)), "stand_in")  # noqa: PTH100, PTH118, PTH120
-    if choice == "python":
-        sys.path.insert(0, stand_in)
-    elif choice == "auto":
-        try:
-            importlib.import_module("runtime_client")
-        except ImportError:
-            sys.path.append(stand_in)
+def load_runtime_client(channel: int) -> ModuleType:
+    """Our ``runtime_client``, connected; it is beside this file, where no module name reaches it."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "runtime_client.py")  # noqa: PTH100, PTH118, PTH120
+    spec = spec_from_file_location("runtime_client", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.connect(channel)
+    return module
 
 
 def authorise(client_class: Any, authority: str) -> None:
@@ -137,8 +138,8 @@ def authorise(client_class: Any, authority: str) -> None:
 class Imports:
     """Tells the endpoint which files of the caller's own this process has imported, for it to watch."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, tell: Callable[[bytes], None]) -> None:
+        self._tell = tell
         self._modules = 0
         self._told: set[str] = set()
         self._read: dict[str, tuple[int, int, int]] = {}
@@ -164,30 +165,33 @@ class Imports:
                 except OSError:  # in an archive, or gone
                     continue
                 lines.append(json.dumps([file, *found]) + "\n")
-        data = "".join(lines).encode()
-        while data:
-            data = data[os.write(self._descriptor, data) :]
+        if lines:
+            self._tell("".join(lines).encode())
 
     def _is_foreign(self, file: str) -> bool:
         return file.startswith(self._foreign_roots) or any(part in file for part in self._foreign_parts)
 
     def follow(self, client_class: Any, loader_class: Any) -> None:
-        """Report before every wait for an invocation.
+        """Report before every answer and the first wait: an answer is a wait for more.
 
         Each file's signature is taken before Python reads it, so that an edit during a long init counts.
         """
-        wait, path_stats = client_class.wait_next_invocation, loader_class.path_stats
-
-        def wait_next_invocation(client: object) -> Any:
-            self.report()
-            return wait(client)
+        path_stats = loader_class.path_stats
+        for name in ("wait_next_invocation", "post_invocation_result", "post_invocation_error"):
+            setattr(client_class, name, self._reporting(getattr(client_class, name)))
 
         def noted_path_stats(loader: object, path: str) -> Any:
             self._read[path] = signature(path)
             return path_stats(loader, path)
 
-        client_class.wait_next_invocation = wait_next_invocation
         loader_class.path_stats = noted_path_stats
+
+    def _reporting(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        def reporting(client: object, *arguments: Any, **named: Any) -> Any:
+            self.report()
+            return plain(client, *arguments, **named)
+
+        return reporting
 
 
 def signature(path: str) -> tuple[int, int, int]:
@@ -219,14 +223,14 @@ def main() -> None:
     """Prepare this process, and run awslambdaric's loop in it."""
     configuration = read_configuration()
     die_with_parent(int(sys.argv[1]))
-    imported = int(sys.argv[2])
-    os.set_inheritable(imported, False)
+    channel = load_runtime_client(int(sys.argv[2]))
+    if configuration["runtime_client"] == "python":
+        sys.modules["runtime_client"] = channel
     sys.path[:] = configuration["path"]
     install_shim(configuration)
-    choose_runtime_client(configuration["runtime_client"])
     authority, _, address = os.environ[RUNTIME_API].rpartition("@")
 
-    # This import makes the C client, which keeps the address it finds now, its token included.
+    # This import makes the C client, if it is that, which keeps the address it finds now, its token included.
     runtime_client = importlib.import_module("awslambdaric.lambda_runtime_client")
     runtime_loop: Any = importlib.import_module("awslambdaric.bootstrap")
     entry = importlib.import_module("awslambdaric.__main__")
@@ -235,7 +239,7 @@ def main() -> None:
     authorise(runtime_client.LambdaRuntimeClient, authority)
     if configuration["reload"]:
         cache_no_fresh_bytecode(SourceFileLoader)
-        Imports(imported).follow(runtime_client.LambdaRuntimeClient, SourceFileLoader)
+        Imports(channel.report_imports).follow(runtime_client.LambdaRuntimeClient, SourceFileLoader)
     # Lambda's log pipe has frames, so that its multi-line records keep their line feeds; plain
     # standard output, which is used here, would get carriage returns in their place.
     runtime_loop.ERROR_LOG_LINE_TERMINATE = "\n"

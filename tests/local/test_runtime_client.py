@@ -1,4 +1,4 @@
-"""The pure-Python ``runtime_client`` in place of awslambdaric's C extension, and the extension itself."""
+"""Our ``runtime_client`` in place of awslambdaric's C extension, and the extension itself."""
 
 import base64
 import importlib.util
@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from lambda_invoke.local import Function
-from lambda_invoke.local.worker.stand_in import runtime_client as stand_in
+from lambda_invoke.local import Function, LocalLambda, LocalLambdaError
+from lambda_invoke.local.worker import runtime_client as ours
 from tests.local.conftest import Serve, handler, invoke
 
 
@@ -26,7 +26,7 @@ def start(request: Any, serve: Serve) -> Any:
 
 
 def test_the_one_that_was_chosen_is_used(start: Any) -> None:
-    """The worker has loaded the stand-in exactly when it was asked to."""
+    """The worker has loaded ours exactly when it was asked to."""
     choice, client, _ = start({"which": handler("which_runtime_client")})
     name = Path(invoke(client, "which").value).name
     assert (name == "runtime_client.py") == (choice == "python")
@@ -64,10 +64,24 @@ def test_it_has_the_extensions_functions() -> None:
     """The names that awslambdaric calls are there in either."""
     native = pytest.importorskip("runtime_client")
     public = {name for name in dir(native) if not name.startswith("_")}
-    assert {name for name in public if callable(getattr(stand_in, name))} == public
+    assert {name for name in public if callable(getattr(ours, name))} == public
 
 
 def test_it_refuses_to_work_before_it_is_initialised() -> None:
     """As the extension: a RuntimeError in its words."""
     with pytest.raises(RuntimeError, match="Client not yet initalized"):
-        stand_in.next()
+        ours.next()
+
+
+def test_an_extension_that_is_not_there_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As is a name that means nothing; ours needs no extension."""
+    with pytest.raises(ValueError, match="'python' or 'native', not 'auto'"):
+        LocalLambda({"f": "json.loads"}, runtime_client="auto")  # type: ignore[arg-type]
+    found = importlib.util.find_spec
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            importlib.util, "find_spec", lambda name: None if name == "runtime_client" else found(name)
+        )
+        with pytest.raises(LocalLambdaError, match="leave runtime_client at 'python'"):
+            LocalLambda({"f": "json.loads"}, runtime_client="native")
+        LocalLambda({"f": "json.loads"})
