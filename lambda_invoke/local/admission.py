@@ -7,7 +7,6 @@ every 10 seconds, refilled continuously, and what it does not use does not add u
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections import Counter
@@ -18,7 +17,7 @@ import attrs
 from lambda_invoke.local.faults import Throttled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from lambda_invoke.local.registry import Registry
 
@@ -52,9 +51,8 @@ class Admission:
         self._in_flight: Counter[str] = Counter()
         self._allowances: dict[str, _Allowance] = {}
 
-    @contextlib.contextmanager
-    def enter(self, name: str) -> Iterator[None]:
-        """Count one invocation of the function while it runs.
+    def enter(self, name: str) -> None:
+        """Count one invocation of the function, until it leaves.
 
         Raises:
             Throttled: the function's reserved concurrency, or the account's, is used up.
@@ -66,12 +64,12 @@ class Admission:
         if self._in_flight.total() >= self._limit or (reserved is None and not self._unreserved_free()):
             raise Throttled("ConcurrentInvocationLimitExceeded")
         self._in_flight[name] += 1
-        try:
-            yield
-        finally:
-            self._in_flight[name] -= 1
-            if not self._in_flight[name]:
-                del self._in_flight[name]
+
+    def leave(self, name: str) -> None:
+        """It has ended."""
+        self._in_flight[name] -= 1
+        if not self._in_flight[name]:
+            del self._in_flight[name]
 
     def _unreserved_free(self) -> bool:
         used = sum(

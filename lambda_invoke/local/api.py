@@ -25,9 +25,12 @@ from lambda_invoke.local.response_stream import CONTENT_TYPE, ReplyStream
 from lambda_invoke.local.streamed_reply import EventStream
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from lambda_invoke.local.control_plane import ControlPlane
     from lambda_invoke.local.events import EventQueue
-    from lambda_invoke.local.executor import Execution, Executor
+    from lambda_invoke.local.executor import Begun, Execution, Executor
+    from lambda_invoke.local.http_message import Answer
     from lambda_invoke.local.injection import Injections
     from lambda_invoke.local.registry import Deployment, Registry, Target
     from lambda_invoke.local.signature import Verifier
@@ -71,18 +74,17 @@ class Api:
         """Say where; requests to another address are refused."""
         self._hosts = frozenset((f"{LOOPBACK}:{port}", f"localhost:{port}"))
 
-    async def handle(self, request: HttpRequest) -> HttpResponse:
+    def handle(self, request: HttpRequest) -> Answer:
         """Answer one request; a refusal is an answer too."""
         request_id = _new_request_id()
         try:
             self._admit(request)
-            return await self._route(request, request_id)
+            return self._route(request, request_id)
         except ServiceFault as fault:
             return fault.response(request_id)
         except Exception:
             logger.exception("the local endpoint failed")
-            message = "The local endpoint failed; its log has the traceback."
-            return ServiceFault(500, "ServiceException", message).response(request_id)
+            return _failed(request_id)
 
     def _admit(self, request: HttpRequest) -> None:
         """Keep out all but the holder of the key: other users, web pages, names rebound to loopback."""
@@ -98,16 +100,16 @@ class Api:
             raise too_large(MAX_REQUEST_BYTES)
         self._verifier.verify(request, time.time())
 
-    async def _route(self, request: HttpRequest, request_id: str) -> HttpResponse:
+    def _route(self, request: HttpRequest, request_id: str) -> Answer:
         query = dict(parse_qsl(request.query, keep_blank_values=True)) if request.query else {}
         segments = _segments(request.path)
         match request.method, segments:
             case "POST", ["2015-03-31", "functions", name, "invocations"]:
                 target = self._registry.resolve(name, query.get("Qualifier"))
-                return await self._invoke(request, target, request_id)
+                return self._invoke(request, target, request_id)
             case "POST", ["2021-11-15", "functions", name, "response-streaming-invocations"]:
                 target = self._registry.resolve(name, query.get("Qualifier"))
-                return await self._invoke(request, target, request_id, streaming=True)
+                return self._invoke(request, target, request_id, streaming=True)
             case _:
                 answer = self._control_plane.answer(request.method, segments, query, request.body)
         if answer is None:
@@ -116,9 +118,9 @@ class Api:
         body = b"" if answer.document is None else json.dumps(answer.document).encode()
         return HttpResponse(answer.status, headers, body)
 
-    async def _invoke(
+    def _invoke(
         self, request: HttpRequest, target: Target, request_id: str, *, streaming: bool = False
-    ) -> HttpResponse:
+    ) -> Answer:
         kind = request.headers.get("x-amz-invocation-type", "RequestResponse")
         types = _STREAMING_TYPES if streaming else _TYPES
         if kind not in types:
@@ -127,34 +129,40 @@ class Api:
         if log_type not in ("None", "Tail"):
             raise invalid_parameter(f"Log type '{log_type}' is not one of None, Tail")
         invocation = _invocation(request, target, request_id, kind)
-        deployment, tail = target.deployment, log_type == "Tail"
-        headers = {"x-amzn-RequestId": request_id, "X-Amzn-Trace-Id": _public_trace(invocation.trace_id)}
-
-        async def answer() -> HttpResponse:
-            if kind == "DryRun":
-                return HttpResponse(204, {**headers, "X-Amz-Executed-Version": deployment.version})
-            if kind == "Event":
-                self._events.submit(target, invocation)
-                return HttpResponse(202, headers)
-            if streaming:
-                return await self._stream(deployment, invocation, headers, tail=tail)
-            return await self._execute(deployment, invocation, headers, tail=tail)
-
-        name = deployment.function_name
+        name = target.deployment.function_name
         fault = self._injections.take(name)
         if fault is None:
-            return await answer()
+            return self._begin(target, invocation, streaming=streaming, tail=log_type == "Tail")
         self._executor.tallies[name].injected(throttled=fault.throttles)
-        return await injection.apply(fault, answer, request_id)
 
-    async def _execute(
-        self, deployment: Deployment, invocation: Invocation, headers: dict[str, str], *, tail: bool
-    ) -> HttpResponse:
-        execution = await self._executor.execute(deployment, invocation)
+        async def answer() -> HttpResponse:
+            begun = self._begin(target, invocation, streaming=streaming, tail=log_type == "Tail")
+            return begun if isinstance(begun, HttpResponse) else await begun
+
+        return _guarded(injection.apply(fault, answer, request_id), request_id)
+
+    def _begin(
+        self, target: Target, invocation: Invocation, *, streaming: bool, tail: bool
+    ) -> HttpResponse | Coroutine[object, object, HttpResponse]:
+        """Hand it over, at once where it can be: what is left to do here goes on while the worker works."""
+        deployment, kind, request_id = target.deployment, invocation.invocation_type, invocation.request_id
+        headers = {"x-amzn-RequestId": request_id, "X-Amzn-Trace-Id": _public_trace(invocation.trace_id)}
+        if kind == "DryRun":
+            return HttpResponse(204, {**headers, "X-Amz-Executed-Version": deployment.version})
+        if kind == "Event":
+            self._events.submit(target, invocation)
+            return HttpResponse(202, headers)
+        if streaming:
+            return _guarded(self._stream(deployment, invocation, headers, tail=tail), request_id)
+        begun = self._executor.begin(deployment, invocation)
+        return _guarded(self._finish(begun, headers, tail=tail), request_id)
+
+    async def _finish(self, begun: Begun, headers: dict[str, str], *, tail: bool) -> HttpResponse:
+        execution = await self._executor.finish(begun)
         headers = {
             "Content-Type": "application/json",
             **headers,
-            "X-Amz-Executed-Version": deployment.version,
+            "X-Amz-Executed-Version": begun.deployment.version,
         }
         if execution.verdict.failed:
             headers["X-Amz-Function-Error"] = "Unhandled"
@@ -178,6 +186,21 @@ class Api:
             running.result()  # raises what kept it from running
         headers = {"Content-Type": CONTENT_TYPE, **headers, "X-Amz-Executed-Version": deployment.version}
         return HttpResponse(200, headers, stream=EventStream(running, stream, tail=tail))
+
+
+async def _guarded(answer: Coroutine[object, object, HttpResponse], request_id: str) -> HttpResponse:
+    try:
+        return await answer
+    except ServiceFault as fault:
+        return fault.response(request_id)
+    except Exception:
+        logger.exception("the local endpoint failed")
+        return _failed(request_id)
+
+
+def _failed(request_id: str) -> HttpResponse:
+    message = "The local endpoint failed; its log has the traceback."
+    return ServiceFault(500, "ServiceException", message).response(request_id)
 
 
 @functools.lru_cache(maxsize=256)

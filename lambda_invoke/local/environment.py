@@ -46,7 +46,7 @@ that ended has as long for its connections to end, which something that it left 
 class Environment:
     """Runs one invocation at a time for one version of a function, and for one tenant.
 
-    ``invoke`` may be called again as soon as the last answer came, though the worker may not have
+    ``begin`` may be called again as soon as the last answer came, though the worker may not have
     asked for more yet. After any outcome but an answer the environment is spent.
     """
 
@@ -130,15 +130,21 @@ class Environment:
             await self.close()
         return outcome
 
-    async def invoke(self, invocation: Invocation, limit: float) -> Outcome:
-        """Run one invocation, for at most ``limit`` seconds from when it was handed over."""
-        if self._process is None or self._exit_code is not None:
-            return Exited(self._exit_code or 0, delivered=False)
+    def begin(self, invocation: Invocation, limit: float) -> None:
+        """Hand an invocation over, for at most ``limit`` seconds from then."""
         self._outcome = self._loop.create_future()
+        if not self.alive:
+            self._outcome.set_result(Exited(self._exit_code or 0, delivered=False))
+            return
         self._timeout = limit
         self._invocation = invocation
         self._waiting = True
         self._hand_over()
+
+    async def outcome(self) -> Outcome:
+        """Wait for how the invocation that was begun ends."""
+        assert self._outcome is not None
+        assert self._process is not None
         outcome = await self._outcome
         delivered_at = time.perf_counter() if self._delivered_at is None else self._delivered_at
         self.duration = time.perf_counter() - delivered_at

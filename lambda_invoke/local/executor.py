@@ -58,6 +58,15 @@ class _Started:
     spent: float = 0.0
 
 
+@attrs.frozen
+class Begun:
+    """An invocation that was admitted. ``warm`` has been handed it; None: it needs a cold start."""
+
+    deployment: Deployment
+    invocation: Invocation
+    warm: Environment | None
+
+
 class Executor:
     """Executes invocations on a pool's environments. Used on one event loop."""
 
@@ -79,39 +88,63 @@ class Executor:
         """Run it.
 
         Raises:
-            Throttled: a concurrency limit is reached, or the function scales too fast; it did not run.
+            Throttled: as for ``begin``.
+        """
+        return await self.finish(self.begin(deployment, invocation))
+
+    def begin(self, deployment: Deployment, invocation: Invocation) -> Begun:
+        """Admit it, and hand it to a worker that is warm, where there is one. It is to be finished.
+
+        Raises:
+            Throttled: a concurrency limit is reached, or the function scales too fast; it does not run.
         """
         name = deployment.function_name
-        tally = self.tallies[name]
+        admission = self._pool.admission
         try:
-            with self._pool.admission.enter(name):
-                warm = self._pool.take(deployment, invocation.tenant_id)
-                if warm is None:
-                    self._pool.admission.start(name)
-                tally.began()
-                failed = True
+            admission.enter(name)
+            warm = self._pool.take(deployment, invocation.tenant_id)
+            if warm is None:
                 try:
-                    execution = await self._run(deployment, invocation, warm)
-                    failed = execution.verdict.failed
-                finally:
-                    tally.ended(failed=failed)
+                    admission.start(name)
+                except Throttled:
+                    admission.leave(name)
+                    raise
         except Throttled:
-            tally.throttled()
-            self._observe(
-                InvocationRecord(
-                    name,
-                    deployment.version,
-                    invocation.request_id,
-                    invocation.invocation_type,
-                    "throttled",
-                    invocation.attempt,
-                    "TooManyRequestsException",
-                )
-            )
+            self._throttled(deployment, invocation)
             raise
+        self.tallies[name].began()
+        if warm is not None:
+            warm.begin(invocation, deployment.function.timeout)
+        return Begun(deployment, invocation, warm)
+
+    def _throttled(self, deployment: Deployment, invocation: Invocation) -> None:
+        name = deployment.function_name
+        self.tallies[name].throttled()
+        self._observe(
+            InvocationRecord(
+                name,
+                deployment.version,
+                invocation.request_id,
+                invocation.invocation_type,
+                "throttled",
+                invocation.attempt,
+                "TooManyRequestsException",
+            )
+        )
+
+    async def finish(self, begun: Begun) -> Execution:
+        """Run it to its end."""
+        name = begun.deployment.function_name
+        failed = True
+        try:
+            execution = await self._run(begun.deployment, begun.invocation, begun.warm)
+            failed = execution.verdict.failed
+        finally:
+            self._pool.admission.leave(name)
+            self.tallies[name].ended(failed=failed)
         self.logs[name].append(execution.log)
         if self._on_invocation is not None:
-            self._observe(_record(deployment, invocation, execution))
+            self._observe(_record(begun.deployment, begun.invocation, execution))
         return execution
 
     def _observe(self, record: InvocationRecord) -> None:
@@ -125,17 +158,23 @@ class Executor:
     async def _run(
         self, deployment: Deployment, invocation: Invocation, warm: Environment | None
     ) -> Execution:
+        """``warm`` has been handed it already."""
         while True:
-            started = _Started(warm) if warm is not None else await self._cold_start(deployment, invocation)
-            if not isinstance(started.init, Ready):
-                return self._failed_init(started, started.init, invocation)
-            timeout = deployment.function.timeout - started.spent
-            outcome = await started.environment.invoke(invocation, max(timeout, 0.0))
+            if warm is not None:
+                started = _Started(warm)
+            else:
+                started = await self._cold_start(deployment, invocation)
+                if not isinstance(started.init, Ready):
+                    return self._failed_init(started, started.init, invocation)
+                started.environment.begin(invocation, max(deployment.function.timeout - started.spent, 0.0))
+            outcome = await started.environment.outcome()
             await self._pool.release(started.environment)
             if warm is None or not isinstance(outcome, Exited) or outcome.delivered:
                 return self._finish(started, outcome, invocation)
             # An idle worker had ended; the invocation did not run, so that it goes to another.
             warm = self._pool.take(deployment, invocation.tenant_id)
+            if warm is not None:
+                warm.begin(invocation, deployment.function.timeout)
 
     async def _cold_start(self, deployment: Deployment, invocation: Invocation) -> _Started:
         """Start an environment; an init that fails is done once more, as part of the invocation.

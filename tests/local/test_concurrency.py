@@ -187,19 +187,22 @@ def test_what_runs_is_counted_as_what_is_reserved_now() -> None:
 
     def reason(name: str) -> str | None:
         try:
-            with admission.enter(name):
-                return None
+            admission.enter(name)
         except Throttled as fault:
             return fault.reason
+        admission.leave(name)
+        return None
 
-    with admission.enter("a"):
-        assert reason("b") is None
-        registry.reserve("b", 2)
-        assert reason("a") == "ConcurrentInvocationLimitExceeded"
-        with admission.enter("b"):
-            assert reason("b") == "ConcurrentInvocationLimitExceeded"
-        registry.reserve("a", 1)
-        assert reason("a") == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    admission.enter("a")
+    assert reason("b") is None
+    registry.reserve("b", 2)
+    assert reason("a") == "ConcurrentInvocationLimitExceeded"
+    admission.enter("b")
+    assert reason("b") == "ConcurrentInvocationLimitExceeded"
+    admission.leave("b")
+    registry.reserve("a", 1)
+    assert reason("a") == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    admission.leave("a")
     registry.reserve("a", 0)
     assert reason("a") == "ReservedFunctionConcurrentInvocationLimitExceeded"
     registry.reserve("a", None)
