@@ -88,7 +88,7 @@ def test_in_whichever_turn_an_outcome_comes(turns: int, ordered: bool) -> None:
 
 
 def test_what_the_journal_knows_comes_while_the_loop_is_held_up(tmp_path: Path) -> None:
-    """A second run, in which nothing is sent, comes to its end, though no outcome comes after the input's end."""
+    """A second run, in which nothing is sent, ends, though nothing comes after the input's end."""
     transport, journal = AfterTurns(0), tmp_path / "job.db"
     for _ in range(3):
         assert sorted(asyncio.run(values(transport, slow_at_the_end(3), journal=journal))) == [0, 1, 2]
