@@ -12,6 +12,7 @@ import pytest
 
 from lambda_invoke.fanout.loop import BACKGROUND
 from tests.support.aws import Clients, Kind, forbid_network, isolate
+from tests.support.measuring import measure_no_processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,12 @@ def pytest_configure() -> None:
     # `nox -s pythons`, use uvloop where it is.
     if os.environ.get("TESTS_LOOP") != "uvloop":
         BACKGROUND.make = asyncio.new_event_loop
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unmeasured_processes() -> None:
+    """Coverage is for this process; xdist has started its workers before any fixture is made."""
+    measure_no_processes()
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,8 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 import attrs
 
+from tests.cli.forked import fork_server
+from tests.support.measuring import MEASURED
 from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
@@ -45,21 +47,18 @@ def json_lines(text: str) -> list[Any]:
 
 
 def environment() -> dict[str, str]:
-    """The test's own (``tests/conftest.py`` made it safe); a warning is an error there, too."""
+    """The test's own (``tests/conftest.py`` made it safe), measured; a warning is an error there, too."""
+    return {**unmeasured_environment(), **MEASURED}
+
+
+def unmeasured_environment() -> dict[str, str]:
+    """The same where the code is measured anyway, or none of it is ours."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
 
 
 def run(*arguments: str, stdin: str = "") -> Done:
     """Run a command to its end."""
-    done = subprocess.run(
-        [sys.executable, "-m", "lambda_invoke", *arguments],
-        input=stdin,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = fork_server().run(arguments, unmeasured_environment(), stdin, 2 * PATIENCE)
     assert "Traceback" not in done.stderr, done.stderr
     return Done(done.returncode, done.stdout, done.stderr)
 

@@ -13,8 +13,11 @@ from botocore.config import Config
 from moto.core.config import default_user_config
 from moto.server import ThreadedMotoServer
 
+from tests.support.measuring import unmeasured
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 
 @attrs.frozen
@@ -23,6 +26,14 @@ class Moto:
 
     url: str
     client: Callable[[str], Any]
+
+
+def _unmeasured(app: WSGIApplication) -> WSGIApplication:
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        unmeasured()
+        return app(environ, start_response)
+
+    return answer
 
 
 @contextlib.contextmanager
@@ -37,6 +48,8 @@ def serving() -> Iterator[Moto]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
+    assert server._server is not None
+    server._server.app = _unmeasured(server._server.app)
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
     session = boto3.Session("test", "test", region_name="us-east-1")
