@@ -4,7 +4,7 @@ An interpreter and its imports take longer than most commands, the more so under
 is a process as any other: its own exit code, environment and streams, and an interpreter that ends.
 
 Run as a script with the number of a socket. For each line (JSON: arguments and environment) that comes with
-three descriptors it answers with the process's id, and at its end with its exit code as ``subprocess`` has it.
+three descriptors it answers with the process's id, and at its end with its exit code, a signal's below 0.
 """
 
 import contextlib

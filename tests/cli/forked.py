@@ -76,12 +76,12 @@ class ForkServer:
 
 
 def _write(descriptor: int, text: str) -> None:
-    with open(descriptor, "w", encoding="utf-8") as stream:  # noqa: PTH123 - it has no path
+    with open(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
 
 
 def _read(descriptor: int) -> str:
-    with open(descriptor, encoding="utf-8") as stream:  # noqa: PTH123
+    with open(descriptor, encoding="utf-8") as stream:
         return stream.read()
 
 

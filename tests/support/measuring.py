@@ -1,4 +1,4 @@
-"""Coverage where it tells something: in the code under test, and in the few processes that have more of it."""
+"""Coverage where it tells something: in this process, and in those that run what this one does not."""
 
 from __future__ import annotations
 
