@@ -16,6 +16,8 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, Self
 import attrs
 import pytest
 
+from tests.cli.forked import fork_server
+from tests.support.measuring import MEASURED
 from tests.support.patience import PATIENCE
 from tests.support.watchdog import SECONDS, Watchdog, end_stuck
 
@@ -48,15 +50,20 @@ def json_lines(text: str) -> list[Any]:
 
 
 def environment() -> dict[str, str]:
-    """The test's own (``tests/conftest.py`` made it safe); a warning is an error there, too."""
+    """The test's own (``tests/conftest.py`` made it safe), measured; a warning is an error there, too."""
+    return {**unmeasured_environment(), **MEASURED}
+
+
+def unmeasured_environment() -> dict[str, str]:
+    """The same where the code is measured anyway, or none of it is ours."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
 
 
 def run(*arguments: str, stdin: str = "") -> Done:
     """Run a command to its end."""
-    done = run_program([*COMMAND, *arguments], stdin)
-    assert "Traceback" not in done.err, done.err
-    return done
+    code, out, err = fork_server().run(arguments, unmeasured_environment(), stdin)
+    assert "Traceback" not in err, err
+    return Done(code, out, err)
 
 
 def run_program(program: list[str], stdin: str = "", **options: Any) -> Done:

@@ -8,10 +8,9 @@ import signal
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
     from types import TracebackType
 
@@ -19,6 +18,16 @@ SECONDS = 60.0
 """What a command takes for a hang; well above what it needs on a busy machine."""
 _DYING_SECONDS = 10.0
 """For writing the stacks down."""
+
+
+class Process(Protocol):
+    """What of a ``subprocess.Popen`` is needed."""
+
+    pid: int
+    args: Any
+
+    def poll(self) -> int | None:
+        """The return code, if it has ended."""
 
 
 class Watchdog:
@@ -33,7 +42,7 @@ class Watchdog:
     ``err`` has the stacks then: see :func:`end_stuck`.
     """
 
-    def __init__(self, process: subprocess.Popen[Any], seconds: float = SECONDS) -> None:
+    def __init__(self, process: Process, seconds: float = SECONDS) -> None:
         self._process = process
         self._seconds = seconds
         self._timer = threading.Timer(seconds, self._bite)
@@ -63,7 +72,7 @@ class Watchdog:
             self._doing = end_stuck(self._process)
 
 
-def end_stuck(process: subprocess.Popen[Any]) -> str:
+def end_stuck(process: Process) -> str:
     """End a process and what it started; returns what each of their threads was waiting for.
 
     By SIGABRT: a Python that was started with ``-X faulthandler`` writes the stack of every thread to
@@ -81,7 +90,7 @@ def end_stuck(process: subprocess.Popen[Any]) -> str:
     return doing
 
 
-def _runs(process: subprocess.Popen[Any], pid: int) -> bool:
+def _runs(process: Process, pid: int) -> bool:
     if pid == process.pid:
         return process.poll() is None
     return _state(Path(f"/proc/{pid}")).get("State", "Z")[0] != "Z"
