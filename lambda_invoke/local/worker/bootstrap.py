@@ -162,7 +162,7 @@ class Imports:
                 self._told.add(file)
                 try:
                     found = self._read.get(file) or signature(file)
-                except OSError:  # in an archive, or gone
+                except (OSError, ValueError):  # in an archive, gone, or no file's name at all
                     continue
                 lines.append(json.dumps([file, *found]) + "\n")
         if lines:
