@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 RUNTIME_API = "AWS_LAMBDA_RUNTIME_API"
+MAX_CONCURRENCY = "AWS_LAMBDA_MAX_CONCURRENCY"
 SIGKILL = 9
 F_SETSIG = 10
 """Linux's ``<asm-generic/fcntl.h>``; Python has no name for it."""
@@ -229,6 +230,9 @@ def main() -> None:
     sys.path[:] = configuration["path"]
     install_shim(configuration)
     authority, _, address = os.environ[RUNTIME_API].rpartition("@")
+    # With it awslambdaric forks, and several processes would read one channel's invocations in pieces.
+    # Only Lambda's managed instances have it; this is an on-demand environment.
+    os.environ.pop(MAX_CONCURRENCY, None)
 
     # This import makes the C client, if it is that, which keeps the address it finds now, its token included.
     runtime_client = importlib.import_module("awslambdaric.lambda_runtime_client")
