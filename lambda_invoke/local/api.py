@@ -74,6 +74,13 @@ class Api:
         """Say where; requests to another address are refused."""
         self._hosts = frozenset((f"{LOOPBACK}:{port}", f"localhost:{port}"))
 
+    async def close(self) -> None:
+        """Break off what is still streamed; what else runs ends with its connection."""
+        for task in self._streaming:
+            task.cancel()
+        if self._streaming:
+            await asyncio.wait(self._streaming)
+
     def handle(self, request: HttpRequest) -> Answer:
         """Answer one request; a refusal is an answer too."""
         request_id = _new_request_id()

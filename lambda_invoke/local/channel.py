@@ -59,6 +59,8 @@ class Channel(asyncio.Protocol):
         self._thrown = 0
         """Bytes of the body that is over the limit."""
         self._over = asyncio.Event()
+        self.unread = False
+        """Whether the worker's end was closed before all that was written to it had been read."""
 
     async def open(self) -> socket.socket:
         """Begin; the worker's end, which is to be closed here once it was inherited."""
@@ -110,8 +112,9 @@ class Channel(asyncio.Protocol):
         """Begin."""
         self._transport = cast("asyncio.Transport", transport)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        """End: the worker has, or is to."""
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End: the worker has, or is to. Linux reports a reset for what was not read."""
+        self.unread = isinstance(exc, ConnectionError)
         self._over.set()
 
     def data_received(self, data: bytes) -> None:

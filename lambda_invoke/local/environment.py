@@ -47,7 +47,8 @@ class Environment:
     """Runs one invocation at a time for one version of a function, and for one tenant.
 
     ``begin`` may be called again as soon as the last answer came, though the worker may not have
-    asked for more yet. After any outcome but an answer the environment is spent.
+    asked for more yet: one that does not within the limit is killed. After any outcome but an answer
+    the environment is spent.
     """
 
     def __init__(self, deployment: Deployment, tenant_id: str | None) -> None:
@@ -140,6 +141,9 @@ class Environment:
         self._invocation = invocation
         self._waiting = True
         self._hand_over()
+        if self._waiting:  # for a worker that never asks for more, though it lives
+            assert self._process is not None
+            self._timer = self._loop.call_later(limit, self._process.kill)
 
     async def outcome(self) -> Outcome:
         """Wait for how the invocation that was begun ends."""
@@ -217,6 +221,8 @@ class Environment:
             self._process.drain()  # what it printed before is not this invocation's
             self.log.lines(self.platform_lines.start(self._invocation.request_id))
             self._delivered_at = time.perf_counter()
+            if self._timer is not None:
+                self._timer.cancel()
             self._timer = self._loop.call_later(self._timeout, self._settle, TimedOut(self._timeout))
             asker.hand_over(self._invocation, int((time.time() + self._timeout) * 1000))
 
@@ -273,6 +279,8 @@ class Environment:
             await self._api.hung_up(_EXIT_SECONDS)
             if self._channel is not None:
                 await self._channel.hung_up(_EXIT_SECONDS)
+                if self._channel.unread and isinstance(ended, Exited):
+                    ended = Exited(ended.code, delivered=False)
         await self._reply_over.wait()
         self._settle(ended)
 

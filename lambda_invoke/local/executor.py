@@ -100,21 +100,24 @@ class Executor:
         """
         name = deployment.function_name
         admission = self._pool.admission
+        warm = None
         try:
             admission.enter(name)
-            warm = self._pool.take(deployment, invocation.tenant_id)
-            if warm is None:
-                try:
+            try:
+                warm = self._pool.take(deployment, invocation.tenant_id)
+                if warm is None:
                     admission.start(name)
-                except Throttled:
-                    admission.leave(name)
-                    raise
+                else:
+                    warm.begin(invocation, deployment.function.timeout)
+            except BaseException:
+                admission.leave(name)
+                if warm is not None:
+                    self._pool.retire(warm)
+                raise
         except Throttled:
             self._throttled(deployment, invocation)
             raise
         self.tallies[name].began()
-        if warm is not None:
-            warm.begin(invocation, deployment.function.timeout)
         return Begun(deployment, invocation, warm)
 
     def _throttled(self, deployment: Deployment, invocation: Invocation) -> None:

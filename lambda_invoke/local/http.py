@@ -62,9 +62,12 @@ class HttpServer:
 
     async def hung_up(self, timeout: float) -> None:
         """Wait until every client has hung up and been heard, for at most ``timeout`` seconds."""
+        await self._all_made()
+        await self._all_over(timeout)
+
+    async def _all_made(self) -> None:
         for _ in range(_ACCEPT_TURNS):
             await asyncio.sleep(0)
-        await self._all_over(timeout)
 
     async def _all_over(self, timeout: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -77,6 +80,7 @@ class HttpServer:
         if self._server is None:
             return
         self._server.close()
+        await self._all_made()
         for connection in list(self._connections):
             connection.drop()
         await self._all_over(_CLOSE_SECONDS)

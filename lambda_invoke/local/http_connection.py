@@ -127,7 +127,7 @@ class Connection(asyncio.Protocol):
         """Close it now, whatever it does."""
         self.transport.abort()
         if self._task is not None:
-            self._task.cancel()
+            self._loop.call_soon(self._task.cancel)  # it begins first: what it is to finish has begun
 
     def _finish(self) -> None:
         self._registry.discard(self)

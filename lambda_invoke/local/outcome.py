@@ -87,7 +87,7 @@ class Malformed:
 class Exited:
     """The process ended; ``code`` as ``subprocess`` gives it.
 
-    ``delivered`` is False when it ended before the invocation was handed over, which so did not run.
+    ``delivered`` is False when it ended before it had read the invocation, which so did not run.
     """
 
     code: int

@@ -67,15 +67,18 @@ class Pool:
         """An idle environment of the deployment and tenant, or None. One whose code has changed is ended."""
         for environment in reversed(self._idle.copy()):
             if environment.deployment is deployment and environment.tenant_id == tenant_id:
+                stale = environment.stale
                 self._idle.remove(environment)
-                if environment.stale:
-                    self._retire(environment)
+                if stale:
+                    self.retire(environment)
                     continue
                 self._activate(environment)
                 return environment
         return None
 
-    def _retire(self, environment: Environment) -> None:
+    def retire(self, environment: Environment) -> None:
+        """End an environment that was taken, and is not to be used."""
+        self._active.discard(environment)
         task = asyncio.create_task(environment.close())
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)

@@ -87,10 +87,16 @@ class WorkerProcess:
         self._on_exit = on_exit
         self._loop = asyncio.get_running_loop()
         self.exited = asyncio.Event()
-        self._life_line = LifeLine()
-        output, printed = os.pipe()
-        given = [] if channel is None else [self._life_line.childs_end, channel.fileno()]
-        try:
+        with contextlib.ExitStack() as handed_over, contextlib.ExitStack() as on_failure:
+            if channel is not None:
+                handed_over.enter_context(channel)
+            self._life_line = LifeLine()
+            handed_over.callback(self._life_line.handed_over)
+            on_failure.callback(self._life_line.cut)
+            output, printed = os.pipe()
+            handed_over.callback(os.close, printed)
+            on_failure.callback(os.close, output)
+            given = [] if channel is None else [self._life_line.childs_end, channel.fileno()]
             self._process = subprocess.Popen(  # noqa: S603 - the caller's own function
                 [*launch.command, *map(str, given)],
                 stdin=subprocess.DEVNULL if launch.stdin is None else launch.stdin,
@@ -101,15 +107,7 @@ class WorkerProcess:
                 pass_fds=given,
                 start_new_session=True,
             )
-        except BaseException:
-            self._life_line.cut()
-            os.close(output)
-            raise
-        finally:
-            self._life_line.handed_over()
-            os.close(printed)
-            if channel is not None:
-                channel.close()
+            on_failure.pop_all()
         self.pid = self._process.pid
         self._output = _Reader(self._loop, output, on_output)
         self.memory = memory.OwnFigures(self.pid)

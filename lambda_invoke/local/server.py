@@ -254,6 +254,7 @@ class LocalLambda:
             await running.serve(server.port, events)
         finally:
             await server.close()
+            await api.close()
             await events.close()
             await pool.close()
 

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import time
+import types
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,18 @@ def test_nobody_elses_files_are_watched(tmp_path: Path) -> None:
     standard = str(Path(os.__file__).parent)
     assert not [file for file in files if "site-packages" in file or file.startswith(standard)]
     assert not watch.look()
+
+
+def test_a_module_of_no_file_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that no file can have, which a module may give itself, does not end the worker."""
+    from lambda_invoke.local.worker.bootstrap import Imports
+
+    odd = types.ModuleType("odd")
+    odd.__file__ = "/no\0file.py"
+    monkeypatch.setitem(sys.modules, "odd", odd)
+    told: list[bytes] = []
+    Imports(told.append).report()
+    assert rb"\u0000" not in told[0]
 
 
 @pytest.mark.skipif(not peers.AVAILABLE, reason="a Bootstrap needs Linux")

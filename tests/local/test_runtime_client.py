@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from lambda_invoke.local import Function, LocalLambda, LocalLambdaError
+from lambda_invoke.local.memory import descendants
 from lambda_invoke.local.worker import runtime_client as ours
-from tests.local.conftest import Serve, handler, invoke
+from tests.local.conftest import Serve, handler, invoke, workers
 from tests.support.measuring import MEASURED
 
 
@@ -59,6 +60,17 @@ def test_both_behave_alike(start: Any) -> None:
     assert invoke(client, "big", {"size": 7_000_000}).value["errorType"] == "Function.ResponseSizeTooLarge"
     assert invoke(client, "exits", {"status": 3}).value["errorType"] == "Runtime.ExitError"
     assert invoke(client, "lost").value["errorType"] == "Runtime.ImportModuleError"
+
+
+def test_one_process_takes_the_invocations(start: Any) -> None:
+    """Also where the function's variables ask for several, as Lambda's managed instances do."""
+    variables = {"AWS_LAMBDA_MAX_CONCURRENCY": "3"}
+    _, client, _ = start({"f": Function(handler("echo"), environment=variables, timeout=5, memory_size=512)})
+    pids = workers()
+    for size in (10, 500_000, 500_000):
+        assert invoke(client, "f", "x" * size).value == "x" * size
+        (worker,) = workers() - pids
+        assert descendants(worker) == [worker]
 
 
 def test_it_has_the_extensions_functions() -> None:

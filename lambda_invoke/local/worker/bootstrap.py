@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 RUNTIME_API = "AWS_LAMBDA_RUNTIME_API"
+MAX_CONCURRENCY = "AWS_LAMBDA_MAX_CONCURRENCY"
 SIGKILL = 9
 F_SETSIG = 10
 """Linux's ``<asm-generic/fcntl.h>``; Python has no name for it."""
@@ -162,7 +163,7 @@ class Imports:
                 self._told.add(file)
                 try:
                     found = self._read.get(file) or signature(file)
-                except OSError:  # in an archive, or gone
+                except (OSError, ValueError):  # in an archive, gone, or no file's name at all
                     continue
                 lines.append(json.dumps([file, *found]) + "\n")
         if lines:
@@ -229,6 +230,9 @@ def main() -> None:
     sys.path[:] = configuration["path"]
     install_shim(configuration)
     authority, _, address = os.environ[RUNTIME_API].rpartition("@")
+    # With it awslambdaric forks, and several processes would read one channel's invocations in pieces.
+    # Only Lambda's managed instances have it; this is an on-demand environment.
+    os.environ.pop(MAX_CONCURRENCY, None)
 
     # This import makes the C client, if it is that, which keeps the address it finds now, its token included.
     runtime_client = importlib.import_module("awslambdaric.lambda_runtime_client")
