@@ -130,6 +130,12 @@ def test_a_dead_letter_queue_is_an_arn(serve: Serve) -> None:
         ({"Timeout": 901}, "ValidationException", "'timeout'"),
         ({"MemorySize": 20_000}, "ValidationException", "'memorySize'"),
         ({"Description": "x" * 257}, "ValidationException", "'description'"),
+        (
+            {"Environment": {"Variables": {"FINE": "x", "AWS_EXECUTION_ENV": "x"}}},
+            "InvalidParameterValueException",
+            "Reserved keys used in this request: AWS_EXECUTION_ENV",
+        ),
+        ({"Environment": {"Variables": {"A-B": "x"}}}, "ValidationException", "'{A-B}'"),
         ({"Layers": []}, "InvalidParameterValueException", "does not change Layers"),
         (
             {"DeadLetterConfig": {"TargetArn": "arn:aws:s3:::b"}},
