@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambda_invoke.local.definition import DefinitionError, suggestion
 from lambda_invoke.local.intrinsics import NO_VALUE, MalformedTemplate, Resolver, Unresolvable, as_text
+from lambda_invoke.local.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +73,7 @@ class References:
         region_name: str,
         account_id: str,
     ) -> None:
+        self.names = Names(region_name, account_id)
         self._resources: dict[str, Any] = template["Resources"]
         self._region = region_name
         self._account = account_id

@@ -27,6 +27,7 @@ from lambda_invoke.local.references import (
     VERSION_TYPE,
     References,
 )
+from lambda_invoke.local.sam_destinations import leave_out_unserved
 from lambda_invoke.local.sam_function import FunctionReader, SkippedFunction
 from lambda_invoke.local.sam_published import publish
 from lambda_invoke.local.template_text import read_template
@@ -124,6 +125,7 @@ class _Template:
             )
         published = self._of((VERSION_TYPE, ALIAS_TYPE, EVENTS_TYPE))
         publish(str(self._path), published, functions, self._references, self._warnings)
+        leave_out_unserved(places, functions, self._references.names, self._warnings)
         check_destinations(places, functions)
         return Definition(self._path, functions, _options(functions), tuple(self._warnings))
 
