@@ -89,6 +89,7 @@ class References:
             "AWS::NoValue": NO_VALUE,
         }
         self._given = dict(parameters)
+        self._looked_for: set[str] = set()
         _check_parameters(file, parameters, self._declared, self._pseudo)
         self.resolver = Resolver(
             self.ref,
@@ -183,6 +184,15 @@ class References:
 
     def _published(self, name: str) -> str | None:
         """SAM's ``Function.Alias`` and ``Function.Version``, and its alias resource ``FunctionAliaslive``."""
+        if name in self._looked_for:
+            return None  # an AutoPublishAlias refers to it, and so is not what it names
+        self._looked_for.add(name)
+        try:
+            return self._automatic(name)
+        finally:
+            self._looked_for.remove(name)
+
+    def _automatic(self, name: str) -> str | None:
         function, dot, attribute = name.partition(".")
         for logical_id in [function] if dot else self._resources:
             alias = self._alias_of(logical_id)

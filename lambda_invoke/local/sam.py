@@ -132,6 +132,11 @@ class _Template:
     def _of(self, types: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
         """The resources of these types that the template's conditions have."""
         for logical_id, resource in self._resources.items():
+            if str(logical_id).startswith("Fn::"):
+                raise DefinitionError(
+                    f"{self._path}: {logical_id}: what CloudFormation's language extensions make of it is "
+                    "not known here: write the resources out"
+                )
             if not isinstance(resource, dict):
                 raise DefinitionError(f"{self._path}: {logical_id}: a resource is a table with a Type")
             if resource.get("Type") in types and self._is_there(logical_id, resource):

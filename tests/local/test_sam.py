@@ -515,6 +515,8 @@ def test_another_python_is_said(place: Path) -> None:
         (function("Description: !Ref FF"), "; did you mean 'F'?"),
         (function("Description: !GetAtt FF.Arn"), "F: there is no resource 'FF'; did you mean 'F'?"),
         (function("Description: !Select [3, [a]]"), "F: Fn::Select: there is no 3 among 1 values"),
+        (function("AutoPublishAlias: !Ref Nix"), "F: there is no parameter or resource 'Nix'"),
+        (function("", more="  'Fn::ForEach::X': [a, [b], {}]"), "Fn::ForEach::X: what CloudFormation's"),
         (function("FunctionName: a b"), "F: a function name is 1 to 64 letters"),
         (function("FunctionName: !ImportValue x"), "F: FunctionName: Fn::ImportValue is known only to"),
         (function("FunctionName: !Ref F"), "its references lead back to themselves"),
