@@ -169,7 +169,7 @@ def test_changes_outlive_a_restart(serve: Serve) -> None:
 
 
 def test_what_a_user_of_boto3_meets_first_is_there(serve: Serve) -> None:
-    """Account settings, tags, event source mappings and policies answer."""
+    """Account settings, tags, event source mappings, policies and provisioned concurrency answer."""
     _, client = serve({"echo": Function(handler("echo"), reserved_concurrency=4)}, concurrency_limit=20)
     settings = client.get_account_settings()
     assert settings["AccountLimit"]["ConcurrentExecutions"] == 20
@@ -179,4 +179,11 @@ def test_what_a_user_of_boto3_meets_first_is_there(serve: Serve) -> None:
     assert client.list_tags(Resource=arn)["Tags"] == {}
     assert client.list_event_source_mappings(FunctionName="echo")["EventSourceMappings"] == []
     assert refusal(client.get_policy, FunctionName="echo")[:2] == (404, "ResourceNotFoundException")
+    assert (
+        client.list_provisioned_concurrency_configs(FunctionName="echo")["ProvisionedConcurrencyConfigs"]
+        == []
+    )
+    one = refusal(client.get_provisioned_concurrency_config, FunctionName="echo", Qualifier="$LATEST")
+    assert one[:2] == (404, "ProvisionedConcurrencyConfigNotFoundException")
+    assert refusal(client.list_provisioned_concurrency_configs, FunctionName="nix")[0] == 404
     assert refusal(client.list_tags, Resource=f"{arn}x")[:2] == (404, "ResourceNotFoundException")
