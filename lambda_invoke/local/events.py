@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 import uuid
+from collections import Counter
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
