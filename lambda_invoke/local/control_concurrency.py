@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lambda_invoke.local.faults import invalid_parameter, no_function
+from lambda_invoke.local.faults import ServiceFault, invalid_parameter, no_function
 
 if TYPE_CHECKING:
     from lambda_invoke.local.control_call import Call
@@ -54,6 +54,22 @@ class Concurrency:
     def delete(self, call: Call) -> None:
         """DeleteFunctionConcurrency."""
         self._registry.reserve(self._function(call), None)
+
+    def provisioned(self, call: Call) -> dict[str, Any]:
+        """ListProvisionedConcurrencyConfigs, and GetProvisionedConcurrencyConfig, whose path is the same.
+
+        Raises:
+            ServiceFault: that of one version or alias was asked for.
+        """
+        if call.query.get("List") == "ALL":
+            self._function(call)
+            return {"ProvisionedConcurrencyConfigs": []}
+        self._registry.find(call.parts["name"], call.query.get("Qualifier"))
+        raise ServiceFault(
+            404,
+            "ProvisionedConcurrencyConfigNotFoundException",
+            "No Provisioned Concurrency Config found for this function",
+        )
 
     def account_settings(self, _call: Call) -> dict[str, Any]:
         """GetAccountSettings."""

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from lambda_invoke.local.faults import fails_constraint, invalid_parameter, not_found, stale_revision
 from lambda_invoke.local.function import LATEST, MAX_MEMORY_MB, MAX_TIMEOUT_SECONDS, MIN_MEMORY_MB
 from lambda_invoke.local.pages import page
+from lambda_invoke.local.variables import NAME_PATTERN, misnamed_among, reserved_among
 
 if TYPE_CHECKING:
     from lambda_invoke.local.control_call import Call
+    from lambda_invoke.local.function import Function
     from lambda_invoke.local.registry import Deployment, Registry
 
 MAX_DESCRIPTION = 256
@@ -108,7 +110,7 @@ class Functions:
             "Architectures": ["arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"],
             "EphemeralStorage": {"Size": 512},
             "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
-            "LoggingConfig": {"LogFormat": function.log_format, "LogGroup": f"/aws/lambda/{name}"},
+            "LoggingConfig": _logging(function, name),
         }
         if function.environment:
             configuration["Environment"] = {"Variables": dict(function.environment)}
@@ -141,12 +143,32 @@ def code_sha256(deployment: Deployment) -> str:
     return base64.b64encode(digest).decode("ascii")
 
 
+def _logging(function: Function, name: str) -> dict[str, str]:
+    """LoggingConfig: Lambda has the levels with the format that they count in."""
+    levels = {
+        "ApplicationLogLevel": function.application_log_level,
+        "SystemLogLevel": function.system_log_level,
+    }
+    shown = levels if function.log_format == "JSON" else {}
+    return {"LogFormat": function.log_format, **shown, "LogGroup": f"/aws/lambda/{name}"}
+
+
 def _environment(call: Call) -> dict[str, str] | None:
     given = call.members("Environment")
     if given is None:
         return None
     variables = given.members("Variables")
     names = [] if variables is None else list(variables.body)
+    if reserved := reserved_among(names):
+        raise invalid_parameter(
+            "Lambda was unable to configure your environment variables because the environment variables you "
+            "have provided contains reserved keys that are currently not supported for modification. "
+            f"Reserved keys used in this request: {', '.join(reserved)}"
+        )
+    if misnamed := misnamed_among(names):
+        pattern = f"Member must satisfy regular expression pattern: {NAME_PATTERN}"
+        constraint = f"Map keys must satisfy constraint: [{pattern}]"
+        raise fails_constraint(f"{{{', '.join(misnamed)}}}", "environment.variables", constraint)
     return {name: (variables and variables.text(name)) or "" for name in names}
 
 

@@ -124,6 +124,12 @@ def _about_concurrency(concurrency: Concurrency) -> Sequence[_Operation]:
         _Operation("PutFunctionConcurrency", "PUT", changed, concurrency.put),
         _Operation("DeleteFunctionConcurrency", "DELETE", changed, concurrency.delete, 204),
         _Operation("GetFunctionConcurrency", "GET", read, concurrency.get),
+        _Operation(
+            "ListProvisionedConcurrencyConfigs",
+            "GET",
+            "2019-09-30/functions/{name}/provisioned-concurrency",
+            concurrency.provisioned,
+        ),
         _Operation("GetAccountSettings", "GET", "2016-08-19/account-settings", concurrency.account_settings),
     )
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from lambda_invoke.core.warn import warn_caller
+from lambda_invoke.local.destinations import check_service
 from lambda_invoke.local.function import Function, LocalLambdaError
 from lambda_invoke.local.registry import Registry
 
@@ -60,12 +61,8 @@ class Definition:
         """
         functions, warnings = {}, list(self.warnings)
         for name, function in self.functions.items():
-            events, dead_letter = function.events, function.dead_letter
-            settings = {
-                "on_success": events.on_success,
-                "on_failure": events.on_failure,
-                "dead_letter": dead_letter,
-            }
+            events = function.events
+            settings = _destinations(function)
             kept = {kind: None if _is_service(to) else to for kind, to in settings.items()}
             functions[name] = attrs.evolve(
                 function,
@@ -122,6 +119,15 @@ def load_definition(
     raise DefinitionError(f"{path}: a definition file ends in one of {known}")
 
 
+def _destinations(function: Function) -> dict[str, Destination | None]:
+    events = function.events
+    return {
+        "on_success": events.on_success,
+        "on_failure": events.on_failure,
+        "dead_letter": function.dead_letter,
+    }
+
+
 def _is_service(destination: Destination | None) -> bool:
     return isinstance(destination, str) and _SERVICE.match(destination) is not None
 
@@ -174,7 +180,7 @@ def _missing_module(module: str, directories: list[str]) -> str | None:
 
 
 def check_destinations(places: Mapping[str, str], functions: Mapping[str, Function]) -> None:
-    """Check that destinations which are plain names name functions of the file.
+    """Check that plain names are functions of the file, and ARNs of services such as Lambda delivers to.
 
     ``places`` says for each function where it stands.
 
@@ -196,3 +202,9 @@ def check_destinations(places: Mapping[str, str], functions: Mapping[str, Functi
                 f"{places[name]}: dead_letter must be the ARN of an SQS queue or an SNS topic, "
                 f"not {letters!r}"
             )
+        for key, given in _destinations(function).items():
+            if isinstance(given, str) and _is_service(given):
+                try:
+                    check_service(given, kind=key)
+                except LocalLambdaError as error:
+                    raise DefinitionError(f"{places[name]}: {key}: {error}") from error

@@ -57,6 +57,10 @@ def route(destination: Destination, registry: Registry) -> Route:
     parts = _ARN.fullmatch(destination)
     if parts is None or parts["service"] == "lambda":
         return _function(destination, registry)
+    return _service_route(destination, parts)
+
+
+def _service_route(destination: str, parts: re.Match[str]) -> ServiceRoute:
     found = _service(destination, parts["service"], parts["account"], parts["resource"])
     if found is None:
         raise LocalLambdaError(
@@ -101,6 +105,17 @@ def check_destination(
         LocalLambdaError: nothing could be delivered there; the message names the fix.
     """
     found = route(destination, registry)
+    _check_kind(destination, found, kind)
+    if isinstance(found, ServiceRoute) and not has_services:
+        raise LocalLambdaError(
+            f"{destination!r} is a real service's, which this endpoint was not told how to reach: give "
+            "LocalLambda services=functools.partial(boto3.client, endpoint_url=...), whatever makes a boto3 "
+            f"client of {found.service!r}; or name a local function or an Outbox"
+        )
+    return found
+
+
+def _check_kind(destination: Destination, found: Route, kind: str) -> None:
     if kind == "dead_letter" and (
         isinstance(found, FunctionRoute)
         or (isinstance(found, ServiceRoute) and found.service not in ("sqs", "sns"))
@@ -111,13 +126,18 @@ def check_destination(
         )
     if kind == "on_success" and isinstance(found, ServiceRoute) and found.service == "s3":
         raise LocalLambdaError(f"{destination!r} cannot be on_success: Lambda puts only failures into S3")
-    if isinstance(found, ServiceRoute) and not has_services:
-        raise LocalLambdaError(
-            f"{destination!r} is a real service's, which this endpoint was not told how to reach: give "
-            "LocalLambda services=functools.partial(boto3.client, endpoint_url=...), whatever makes a boto3 "
-            f"client of {found.service!r}; or name a local function or an Outbox"
-        )
-    return found
+
+
+def check_service(arn: str, *, kind: str) -> None:
+    """Check the ARN of a queue, topic, bus or bucket, whether or not there is a way to reach it.
+
+    Raises:
+        LocalLambdaError: it is none, or none that Lambda takes for that ``kind`` of setting.
+    """
+    parts = _ARN.fullmatch(arn)
+    if parts is None:
+        raise LocalLambdaError(f"{arn!r} is no ARN")
+    _check_kind(arn, _service_route(arn, parts), kind)
 
 
 def check_destinations(registry: Registry, *, has_services: bool) -> None:

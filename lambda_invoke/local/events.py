@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from collections import Counter
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -66,9 +67,11 @@ class EventQueue:
 
     def resume(self, events: list[QueuedEvent]) -> None:
         """Take up the Events that another endpoint left; those of functions that are gone stay kept."""
+        gone = Counter(event.function_name for event in events if event.function_name not in self._registry)
+        for name, count in gone.items():
+            logger.warning("%s: no such function; %d of its events are kept and wait for it", name, count)
         for event in events:
-            if event.function_name not in self._registry:
-                logger.warning("%s: no such function; its kept event waits for it", event.function_name)
+            if event.function_name in gone:
                 continue
             self._tally(event).count(resumed_events=1, queued_events=1)
             self._begin(event)

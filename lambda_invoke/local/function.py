@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import attrs
 
 from lambda_invoke.local.bootstrap_runtime import Bootstrap
+from lambda_invoke.local.variables import check_variables
 
 Handler = str | Callable[..., Any] | Bootstrap
 """``"path/file.py:handler"``, ``"package.module.handler"``, ``"package.module:handler"``, a callable, or
@@ -62,6 +63,10 @@ def _one_of(choices: Any) -> Callable[[Function, Any, str], None]:
     return check
 
 
+def _check_environment(_function: Function, _field: Any, value: Mapping[str, str]) -> None:
+    check_variables(value)
+
+
 def _check_timeout(_function: Function, _field: Any, value: float) -> None:
     if not 0 < value <= MAX_TIMEOUT_SECONDS:
         raise ValueError(f"timeout must be over 0 and at most {MAX_TIMEOUT_SECONDS:g} seconds, not {value!r}")
@@ -104,6 +109,8 @@ def _check_weights(alias: Alias, _field: Any, value: Mapping[str, float]) -> Non
             raise ValueError(f"the weight of version {version!r} must be from 0 to 1, not {weight!r}")
         if LATEST in (version, alias.version):
             raise ValueError(f"an alias with weights routes between published versions, not {LATEST}")
+        if version == alias.version:
+            raise ValueError(f"version {version!r} is the alias's own: weights name the other one")
 
 
 def _weights(values: Mapping[str, float]) -> dict[str, float]:
@@ -247,7 +254,9 @@ class Function:
     handler: Handler
     timeout: float = attrs.field(kw_only=True, default=3.0, validator=_check_timeout)
     memory_size: int = attrs.field(kw_only=True, default=128, validator=_check_memory)
-    environment: Mapping[str, str] = attrs.field(kw_only=True, factory=dict, converter=_texts, repr=False)
+    environment: Mapping[str, str] = attrs.field(
+        kw_only=True, factory=dict, converter=_texts, validator=_check_environment, repr=False
+    )
     reserved_concurrency: int | None = attrs.field(kw_only=True, default=None, validator=_check_reserved)
     description: str = attrs.field(kw_only=True, default="")
     versions: Mapping[str, Handler] = attrs.field(

@@ -13,6 +13,8 @@ _PATTERN = (
     r"(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
 )
 """``NamespacedFunctionName`` of Lambda's service model, botocore 1.44.5."""
+_MAX_NAME = 256
+"""The same shape's length."""
 _NAME = re.compile(
     r"(?:arn:(?:aws[a-zA-Z-]*)?:lambda:)?"
     r"(?:(?P<region>(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d):)?"
@@ -41,6 +43,10 @@ class Names:
         Raises:
             ServiceFault: malformed, another region or account, or two qualifiers that differ.
         """
+        if len(text) > _MAX_NAME:
+            raise fails_constraint(
+                text, "functionName", f"Member must have length less than or equal to {_MAX_NAME}"
+            )
         parts = _NAME.fullmatch(text)
         if parts is None:
             raise fails_constraint(

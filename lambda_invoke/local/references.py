@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambda_invoke.local.definition import DefinitionError, suggestion
 from lambda_invoke.local.intrinsics import NO_VALUE, MalformedTemplate, Resolver, Unresolvable, as_text
+from lambda_invoke.local.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +73,7 @@ class References:
         region_name: str,
         account_id: str,
     ) -> None:
+        self.names = Names(region_name, account_id)
         self._resources: dict[str, Any] = template["Resources"]
         self._region = region_name
         self._account = account_id
@@ -87,6 +89,7 @@ class References:
             "AWS::NoValue": NO_VALUE,
         }
         self._given = dict(parameters)
+        self._looked_for: set[str] = set()
         _check_parameters(file, parameters, self._declared, self._pseudo)
         self.resolver = Resolver(
             self.ref,
@@ -181,6 +184,15 @@ class References:
 
     def _published(self, name: str) -> str | None:
         """SAM's ``Function.Alias`` and ``Function.Version``, and its alias resource ``FunctionAliaslive``."""
+        if name in self._looked_for:
+            return None  # an AutoPublishAlias refers to it, and so is not what it names
+        self._looked_for.add(name)
+        try:
+            return self._automatic(name)
+        finally:
+            self._looked_for.remove(name)
+
+    def _automatic(self, name: str) -> str | None:
         function, dot, attribute = name.partition(".")
         for logical_id in [function] if dot else self._resources:
             alias = self._alias_of(logical_id)

@@ -27,6 +27,7 @@ from lambda_invoke.local.references import (
     VERSION_TYPE,
     References,
 )
+from lambda_invoke.local.sam_destinations import leave_out_unserved
 from lambda_invoke.local.sam_function import FunctionReader, SkippedFunction
 from lambda_invoke.local.sam_published import publish
 from lambda_invoke.local.template_text import read_template
@@ -124,12 +125,18 @@ class _Template:
             )
         published = self._of((VERSION_TYPE, ALIAS_TYPE, EVENTS_TYPE))
         publish(str(self._path), published, functions, self._references, self._warnings)
+        leave_out_unserved(places, functions, self._references.names, self._warnings)
         check_destinations(places, functions)
         return Definition(self._path, functions, _options(functions), tuple(self._warnings))
 
     def _of(self, types: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
         """The resources of these types that the template's conditions have."""
         for logical_id, resource in self._resources.items():
+            if str(logical_id).startswith("Fn::"):
+                raise DefinitionError(
+                    f"{self._path}: {logical_id}: what CloudFormation's language extensions make of it is "
+                    "not known here: write the resources out"
+                )
             if not isinstance(resource, dict):
                 raise DefinitionError(f"{self._path}: {logical_id}: a resource is a table with a Type")
             if resource.get("Type") in types and self._is_there(logical_id, resource):

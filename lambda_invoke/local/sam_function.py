@@ -12,6 +12,7 @@ from lambda_invoke.local import peers
 from lambda_invoke.local.bootstrap_runtime import Bootstrap
 from lambda_invoke.local.definition import DefinitionError
 from lambda_invoke.local.function import Function
+from lambda_invoke.local.intrinsics import Unresolvable, function_of
 from lambda_invoke.local.references import FIRST_VERSION
 from lambda_invoke.local.sam_properties import Properties
 
@@ -86,6 +87,7 @@ class FunctionReader:
         handler = self._handler(task_root)
         alias = self._given.text("AutoPublishAlias") if self._is_sam else None
         letters = self._given.table("DeadLetterQueue" if self._is_sam else "DeadLetterConfig")
+        logging = self._given.table("LoggingConfig")
         given: dict[str, Any] = {
             "timeout": self._given.whole("Timeout"),
             "memory_size": self._given.whole("MemorySize"),
@@ -95,6 +97,9 @@ class FunctionReader:
             "versions": None if alias is None else {FIRST_VERSION: handler},
             "aliases": None if alias is None else {alias: FIRST_VERSION},
             "dead_letter": letters.get("TargetArn"),
+            "log_format": logging.get("LogFormat"),
+            "application_log_level": logging.get("ApplicationLogLevel"),
+            "system_log_level": logging.get("SystemLogLevel"),
             "layers": self._layer_directories(is_python=isinstance(handler, str)),
         }
         try:
@@ -125,7 +130,7 @@ class FunctionReader:
         """The directory that holds the code."""
         if self._given.text("PackageType") == "Image" or "ImageUri" in self._properties:
             raise SkippedFunction("it is an image; only code in a directory can be run here")
-        code = self._properties.get("CodeUri" if self._is_sam else "Code", "." if self._is_sam else None)
+        code = self._code()
         if "InlineCode" in self._properties or (isinstance(code, dict) and "ZipFile" in code):
             raise SkippedFunction("its code stands in the template; move it to a file and name its directory")
         if isinstance(code, dict) or code is None or str(code).startswith("s3://"):
@@ -139,6 +144,17 @@ class FunctionReader:
                 f"{self._root}"
             )
         return directory
+
+    def _code(self) -> Any:
+        """CodeUri or Code as the template has it; what a reference in its place comes to."""
+        name, default = ("CodeUri", ".") if self._is_sam else ("Code", None)
+        code = self._properties.get(name, default)
+        if function_of(code) is None:
+            return code
+        try:
+            return self._given.resolver.resolve(code)
+        except Unresolvable as reason:
+            raise SkippedFunction(f"its {name} is not known here: {reason}") from reason
 
     def _handler(self, task_root: Path) -> Handler:
         """The handler for the function's Runtime."""

@@ -86,8 +86,12 @@ class Properties:
         if not isinstance(destinations, dict):
             raise DefinitionError(f"{self.place}: EventInvokeConfig: DestinationConfig: must be a table")
         given: dict[str, Any] = {
-            "maximum_retry_attempts": self.as_whole(config.get("MaximumRetryAttempts"), "EventInvokeConfig"),
-            "maximum_event_age": self.as_whole(config.get("MaximumEventAgeInSeconds"), "EventInvokeConfig"),
+            "maximum_retry_attempts": self.as_whole(
+                config.get("MaximumRetryAttempts"), "EventInvokeConfig: MaximumRetryAttempts"
+            ),
+            "maximum_event_age": self.as_whole(
+                config.get("MaximumEventAgeInSeconds"), "EventInvokeConfig: MaximumEventAgeInSeconds"
+            ),
             "on_success": self._destination(destinations, "OnSuccess"),
             "on_failure": self._destination(destinations, "OnFailure"),
         }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import errno
 import importlib.util
-import math
 import os
 import secrets
 import sys
@@ -30,6 +29,7 @@ from lambda_invoke.local.function import (
 )
 from lambda_invoke.local.http import LOOPBACK, HttpServer
 from lambda_invoke.local.injection import Injections
+from lambda_invoke.local.options import check_option
 from lambda_invoke.local.pool import Pool, WorkerSettings
 from lambda_invoke.local.registry import Registry
 from lambda_invoke.local.signature import LocalCredentials, Verifier
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 
 _READ_SECONDS = 30.0
 """A client has so long to send a request, from its first byte to its last."""
-
-MAX_PORT = 65_535
 
 
 class LocalLambda:
@@ -112,26 +110,26 @@ class LocalLambda:
         allow_any_credentials: bool = False,
     ) -> None:
         _check_platform()
+        for name, value in (
+            *(("region_name", region_name), ("account_id", account_id), ("port", port)),
+            *(("concurrency_limit", concurrency_limit), ("scaling_rate", scaling_rate)),
+            *(("init_timeout", init_timeout), ("idle_timeout", idle_timeout), ("time_scale", time_scale)),
+        ):
+            check_option(name, value)
         self._registry = Registry(functions, region_name, account_id)
         if any(deployment.source.command is None for deployment in self._registry.deployments()):
             _check_runtime_client(runtime_client)
         reserved = self._registry.reserved
-        if concurrency_limit < 1 or reserved > concurrency_limit:
+        if reserved > concurrency_limit:
             raise ValueError(
-                f"concurrency_limit must be 1 or more and cover what the functions reserve ({reserved}), "
+                f"concurrency_limit must cover what the functions reserve ({reserved}), "
                 f"not {concurrency_limit}"
             )
-        if scaling_rate < 1:
-            raise ValueError(f"scaling_rate must be 1 or more, not {scaling_rate}")
-        if not 0 <= port <= MAX_PORT:
-            raise ValueError(f"port must be from 0 to {MAX_PORT}, not {port}")
         self._port = port
         self._concurrency_limit = concurrency_limit
         self._scaling_rate = scaling_rate
         self._init_timeout = init_timeout
         self._idle_timeout = idle_timeout
-        if not 0 < time_scale < math.inf:
-            raise ValueError(f"time_scale must be over 0 and finite, not {time_scale!r}")
         self._time_scale = time_scale
         self._state_dir = state_dir
         self._services = services

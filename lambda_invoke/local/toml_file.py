@@ -15,6 +15,7 @@ from lambda_invoke.local.definition import (
     check_function,
 )
 from lambda_invoke.local.function import Alias, EventInvokeConfig, Function
+from lambda_invoke.local.options import check_option
 from lambda_invoke.local.tables import Table
 
 if TYPE_CHECKING:
@@ -204,4 +205,11 @@ def _options(table: Table, root: Path) -> dict[str, Any]:
         "allow_any_credentials": table.flag("allow_any_credentials"),
     }
     table.finish()
-    return {key: value for key, value in options.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None}
+    for name, value in given.items():
+        key = "region" if name == "region_name" else name
+        try:
+            check_option(name, value, key)
+        except ValueError as error:
+            raise table.error(None, str(error)) from error
+    return given

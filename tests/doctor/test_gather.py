@@ -131,15 +131,14 @@ def test_moto_and_what_it_has_not(world: World) -> None:
 
 
 def test_the_local_lambda() -> None:
-    """It serves the rest; it has no CloudWatch and no provisioned concurrency, and says so."""
+    """It serves the rest; it has no CloudWatch, which is said."""
     with LocalLambda({"f": "tests/local/handlers.py:echo"}) as local, local.client() as client:
         diagnosis = client.diagnose("f")
         with pytest.raises(FunctionNotFoundError):
             client.diagnose("g")
     validate(diagnosis.to_dict())
     reasons = actions(diagnosis)
-    assert reasons.keys() == {"lambda:ListProvisionedConcurrencyConfigs", "cloudwatch:GetMetricData"}
-    assert "the endpoint does not know" in str(reasons["lambda:ListProvisionedConcurrencyConfigs"])
+    assert reasons.keys() == {"cloudwatch:GetMetricData"}
     assert "events-without-failure-destination" in [each.id for each in diagnosis.findings]
 
 

@@ -24,6 +24,7 @@ def client(serve_module: Serve) -> Any:
         versions={str(number): ECHO for number in (1, 10, 2)},
         aliases={"prod": "2", "beta": "10", "also": "2"},
     )
+    functions["f000"] = Function(ECHO, log_format="JSON", system_log_level="WARN")
     _, client = serve_module(functions)
     return client
 
@@ -88,6 +89,24 @@ def test_a_configuration_is_what_the_function_says(client: Any) -> None:
     assert (found["State"], found["LastUpdateStatus"]) == ("Active", "Successful")
     assert found["Handler"] == ECHO
     assert found["Environment"] == {"Variables": {"SECRET": "hidden"}}
+
+
+def test_the_log_levels_are_told_with_the_format_that_has_them(client: Any) -> None:
+    """JSON logs have levels, text logs none."""
+    group = "/aws/lambda/{}"
+    said = {
+        name: client.get_function_configuration(FunctionName=name)["LoggingConfig"]
+        for name in ("f000", "f001")
+    }
+    assert said == {
+        "f000": {
+            "LogFormat": "JSON",
+            "ApplicationLogLevel": "INFO",
+            "SystemLogLevel": "WARN",
+            "LogGroup": group.format("f000"),
+        },
+        "f001": {"LogFormat": "Text", "LogGroup": group.format("f001")},
+    }
 
 
 def test_get_function_tells_reserved_concurrency(client: Any) -> None:

@@ -130,6 +130,12 @@ def test_a_dead_letter_queue_is_an_arn(serve: Serve) -> None:
         ({"Timeout": 901}, "ValidationException", "'timeout'"),
         ({"MemorySize": 20_000}, "ValidationException", "'memorySize'"),
         ({"Description": "x" * 257}, "ValidationException", "'description'"),
+        (
+            {"Environment": {"Variables": {"FINE": "x", "AWS_EXECUTION_ENV": "x"}}},
+            "InvalidParameterValueException",
+            "Reserved keys used in this request: AWS_EXECUTION_ENV",
+        ),
+        ({"Environment": {"Variables": {"A-B": "x"}}}, "ValidationException", "'{A-B}'"),
         ({"Layers": []}, "InvalidParameterValueException", "does not change Layers"),
         (
             {"DeadLetterConfig": {"TargetArn": "arn:aws:s3:::b"}},
@@ -163,7 +169,7 @@ def test_changes_outlive_a_restart(serve: Serve) -> None:
 
 
 def test_what_a_user_of_boto3_meets_first_is_there(serve: Serve) -> None:
-    """Account settings, tags, event source mappings and policies answer."""
+    """Account settings, tags, event source mappings, policies and provisioned concurrency answer."""
     _, client = serve({"echo": Function(handler("echo"), reserved_concurrency=4)}, concurrency_limit=20)
     settings = client.get_account_settings()
     assert settings["AccountLimit"]["ConcurrentExecutions"] == 20
@@ -173,4 +179,11 @@ def test_what_a_user_of_boto3_meets_first_is_there(serve: Serve) -> None:
     assert client.list_tags(Resource=arn)["Tags"] == {}
     assert client.list_event_source_mappings(FunctionName="echo")["EventSourceMappings"] == []
     assert refusal(client.get_policy, FunctionName="echo")[:2] == (404, "ResourceNotFoundException")
+    assert (
+        client.list_provisioned_concurrency_configs(FunctionName="echo")["ProvisionedConcurrencyConfigs"]
+        == []
+    )
+    one = refusal(client.get_provisioned_concurrency_config, FunctionName="echo", Qualifier="$LATEST")
+    assert one[:2] == (404, "ProvisionedConcurrencyConfigNotFoundException")
+    assert refusal(client.list_provisioned_concurrency_configs, FunctionName="nix")[0] == 404
     assert refusal(client.list_tags, Resource=f"{arn}x")[:2] == (404, "ResourceNotFoundException")

@@ -473,6 +473,25 @@ ONE = '[functions.count]\nhandler = "app.py:count"\n'
         ('[functions.f]\nhandler = "json.nix.f"', "there is no module json.nix in "),
         ('[functions.f]\nhandler = "app.nix.f"', "there is no module app.nix in "),
         ('[functions.f]\nhandler = "nix:a.b"', "there is no module nix in "),
+        (f"{ONE}[local]\nport = 65536", "[local]: port must be from 0 to 65535, not 65536"),
+        (f"{ONE}[local]\nregion = 'x y'", "[local]: region must be a region such as eu-west-1, not 'x y'"),
+        (f"{ONE}environment._HANDLER = 'x'", "[functions.count]: environment: Lambda sets _HANDLER itself"),
+        (
+            f"{ONE}events.on_failure = 'arn:aws:sqs:nix'",
+            "[functions.count]: on_failure: 'arn:aws:sqs:nix' is no ARN",
+        ),
+        (
+            f"{ONE}events.on_success = 'arn:aws:s3:::bucket'",
+            "on_success: 'arn:aws:s3:::bucket' cannot be on_success: Lambda puts only failures into S3",
+        ),
+        (
+            f"{ONE}dead_letter = 'arn:aws:events:us-east-1:123456789012:event-bus/b'",
+            "event-bus/b' cannot be a dead-letter queue",
+        ),
+        (
+            f"{ONE}events.on_failure = 'arn:aws:sqs:us-east-1:123456789012:q.fifo'",
+            "q.fifo' is first in, first out",
+        ),
     ],
 )
 def test_an_error_names_the_place(place: Path, text: str, says: str) -> None:

@@ -1,5 +1,6 @@
-"""Records that go to real SQS, SNS, EventBridge and S3 (moto's server), and to services that fail."""
+"""Records that go to real SQS, SNS, EventBridge and S3 (moto's server, MiniStack), or to ones that fail."""
 
+import functools
 import json
 import re
 import threading
@@ -8,35 +9,44 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import boto3
 import pytest
+from botocore.config import Config
 
 from lambda_invoke.local import EventInvokeConfig, Function
 from lambda_invoke.local.destination_services import MAX_SNS_BYTES, Services, UndeliverableError
 from lambda_invoke.local.destinations import ServiceRoute
 from lambda_invoke.local.event_records import Message
+from tests.local.compare.worlds import KEYS, REGION, ministack
 from tests.local.conftest import Serve, invoke
 from tests.local.event_tools import ACCOUNT, ADDS, NO_RETRY, SCALE, arn, event
 from tests.support.moto import serving
 from tests.support.patience import PATIENCE, soon
 
 
-@pytest.fixture(scope="module")
-def make_client() -> Iterator[Callable[[str], Any]]:
-    """boto3's clients for moto's own server."""
-    with serving() as moto:
-        yield moto.client
+@pytest.fixture(scope="module", params=["moto", "MiniStack"])
+def make_client(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Any]]:
+    """boto3's clients for moto's own server, and for MiniStack: neither is AWS, and they are not alike."""
+    if request.param == "moto":
+        with serving() as moto:
+            yield moto.client
+        return
+    with ministack() as world:
+        session = boto3.Session(KEYS["aws_access_key_id"], KEYS["aws_secret_access_key"], region_name=REGION)
+        yield functools.partial(session.client, endpoint_url=world.url, config=Config(proxies={}))
 
 
 @attrs.frozen
 class Queue:
-    """A queue on moto's server."""
+    """A queue on one of the servers."""
 
     client: Any
     url: str
 
     @property
     def arn(self) -> str:
-        return arn("sqs", self.url.rpartition("/")[2])
+        attributes = self.client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])
+        return str(attributes["Attributes"]["QueueArn"])
 
     def message(self) -> Any:
         """The one message that comes."""

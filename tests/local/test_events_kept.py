@@ -166,7 +166,7 @@ def test_an_event_waits_for_its_function(
     first.stop()
     without, _ = serve({"g": handler("echo")}, state_dir=tmp_path)
     without.wait_for_events(PATIENCE)
-    assert "f: no such function; its kept event waits for it" in caplog.text
+    assert "f: no such function; 1 of its events are kept and wait for it" in caplog.text
     without.stop()
     last, _ = serve(functions, state_dir=tmp_path, time_scale=SCALE)
     last.wait_for_events(PATIENCE)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lambda_invoke.local import Function, LocalLambda, LocalLambdaError
+from lambda_invoke.local import Alias, Function, LocalLambda, LocalLambdaError
 from tests.local import handlers
 from tests.local.conftest import HANDLERS, Serve, handler, invoke
 
@@ -189,6 +189,8 @@ def test_a_handler_of_a_script_runs(tmp_path: Path) -> None:
         ({"versions": {"0": "a.b"}}, "a version is a number"),
         ({"aliases": {"7": "$LATEST"}}, "an alias is"),
         ({"aliases": {"prod": "1"}}, "not in versions"),
+        ({"environment": {"AWS_LAMBDA_RUNTIME_API": "x", "_HANDLER": "y"}}, "API, _HANDLER itself"),
+        ({"environment": {"A B": "x", "2": "y", "": "z", "A": "z"}}, "not '', '2', 'A B'$"),
     ],
 )
 def test_a_function_that_lambda_would_not_have_is_refused(options: Any, words: Any) -> None:
@@ -208,6 +210,34 @@ def test_reserving_more_than_there_is_is_refused() -> None:
     """concurrency_limit covers what is reserved."""
     with pytest.raises(ValueError, match=r"cover what the functions reserve \(5\)"):
         LocalLambda({"f": Function(handler("echo"), reserved_concurrency=5)}, concurrency_limit=4)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"region_name": "us east"},
+        {"account_id": "12"},
+        {"port": 65_536},
+        {"port": -1},
+        {"concurrency_limit": 0},
+        {"scaling_rate": 0},
+        {"init_timeout": 0},
+        {"init_timeout": float("nan")},
+        {"idle_timeout": -1},
+        {"time_scale": 0},
+    ],
+)
+def test_an_option_out_of_bounds_is_refused(options: Any) -> None:
+    """With its name, what it may be and what it is; in a file, with the file and the table, too."""
+    ((name, value),) = options.items()
+    with pytest.raises(ValueError, match=rf"^{name} must be .*, not {value!r}$"):
+        LocalLambda({"f": handler("echo")}, **options)
+
+
+def test_an_alias_routes_to_another_version_than_its_own() -> None:
+    """As Lambda has it: weights name the other version."""
+    with pytest.raises(ValueError, match="version '1' is the alias's own"):
+        Alias("1", weights={"1": 0.5})
 
 
 def test_a_functions_environment_is_not_in_its_repr() -> None:

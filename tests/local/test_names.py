@@ -91,6 +91,7 @@ def test_what_is_not_there_is_404(client: Any, name: Any, qualifier: Any, named:
     ("name", "qualifier", "status", "code"),
     [
         ("hello world", None, 400, "ValidationException"),
+        ("h" * 257, None, 400, "ValidationException"),
         ("hello:prod:1", None, 400, "ValidationException"),
         ("hello", "no good", 400, "ValidationException"),
         ("hello:prod", "1", 400, "InvalidParameterValueException"),

@@ -117,6 +117,12 @@ def function(properties: str, *, more: str = "", top: str = "") -> str:
     )
 
 
+def load_sam_quietly(path: str) -> dict[str, Function]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DefinitionWarning)
+        return load_sam(path)
+
+
 def test_what_a_template_defines(place: Path) -> None:
     """Globals merged, references resolved, names and ARNs those of this machine."""
     root = str(place / "src")
@@ -236,6 +242,56 @@ def test_what_is_left_out_is_warned_of(place: Path, properties: str, says: str) 
     assert functions == {"F": Function("app.count", task_root=str(place / "src"))}
 
 
+def test_log_settings_count(place: Path) -> None:
+    """LoggingConfig, of the Globals and of the function's own, is the function's log format and levels."""
+    text = function(
+        "LoggingConfig: {ApplicationLogLevel: WARN, SystemLogLevel: !Ref Level}",
+        top="Parameters: {Level: {Type: String, Default: DEBUG}}\n"
+        "Globals: {Function: {LoggingConfig: {LogFormat: JSON, ApplicationLogLevel: DEBUG}}}",
+    )
+    (served,) = load_sam(write(place, text)).values()
+    assert (served.log_format, served.application_log_level, served.system_log_level) == (
+        "JSON",
+        "WARN",
+        "DEBUG",
+    )
+
+
+@pytest.mark.parametrize("code", ["!Ref Source", "!Sub '${Source}/'", "!Join ['/', [., !Ref Source]]"])
+@pytest.mark.parametrize(
+    "kind", ["AWS::Serverless::Function, Properties: {CodeUri", "AWS::Lambda::Function, Properties: {Code"]
+)
+def test_the_code_can_be_a_reference(place: Path, kind: str, code: str) -> None:
+    """What the reference comes to is the directory."""
+    text = (
+        "Parameters: {Source: {Type: String, Default: src}}\n"
+        f"Resources:\n  F: {{Type: {kind}: {code}, Runtime: {HERE}, Handler: app.count}}}}\n"
+    )
+    (served,) = load_sam(write(place, text)).values()
+    assert os.path.normpath(served.task_root or "") == str(place / "src")
+
+
+def test_a_destination_that_is_not_served_is_left_out(place: Path) -> None:
+    """A function of another runtime or account as a destination: a warning, and the template is served."""
+    text = function(
+        "EventInvokeConfig: {MaximumRetryAttempts: 1, DestinationConfig: {OnSuccess: {Destination: !GetAtt "
+        "G.Arn}, OnFailure: {Destination: 'arn:aws:lambda:us-east-1:123456789012:function:F'}}}",
+        more="  G: {Type: AWS::Serverless::Function, Properties: {Runtime: java21, CodeUri: src}}\n",
+    )
+    path = write(place, text)
+    with pytest.warns(DefinitionWarning) as caught, LocalLambda.from_file(path) as local:
+        assert repr(local).startswith("LocalLambda(['F'], ")
+    said = [str(each.message) for each in caught]
+    assert (
+        f"{path}: F: EventInvokeConfig: on_success is left out: {ARN.format('lambda', 'function:G')} is not "
+        in (said[1])
+    )
+    assert "on_failure is left out: arn:aws:lambda:us-east-1:123456789012:function:F is not served" in said[2]
+    assert load_sam_quietly(path) == {
+        "F": Function("app.count", task_root=str(place / "src"), events=EventInvokeConfig(1))
+    }
+
+
 @pytest.mark.parametrize(
     ("properties", "says"),
     [
@@ -247,6 +303,7 @@ def test_what_is_left_out_is_warned_of(place: Path, properties: str, says: str) 
         ("CodeUri: s3://a/b.zip", "its code is on S3"),
         ("CodeUri: {Bucket: a, Key: b}", "its code is on S3"),
         ("CodeUri: code.zip", "its code is the archive code.zip"),
+        ("CodeUri: !ImportValue x", "its CodeUri is not known here: Fn::ImportValue"),
     ],
 )
 def test_a_function_that_cannot_run_here(place: Path, properties: str, says: str) -> None:
@@ -438,6 +495,18 @@ def test_another_python_is_said(place: Path) -> None:
         ("Parameters: {P: 1}\nResources: {}", "Parameters: P: must be a table"),
         (function("Timout: 3"), "F: there is no property 'Timout'; did you mean 'Timeout'?"),
         (function("Timeout: soon"), "F: Timeout: must be a whole number"),
+        (
+            function("EventInvokeConfig: {MaximumRetryAttempts: two}"),
+            "F: EventInvokeConfig: MaximumRetryAttempts: must be a whole number",
+        ),
+        (
+            function(
+                "EventInvokeConfig: {DestinationConfig: {OnSuccess: {Destination: 'arn:aws:s3:::bucket'}}}"
+            ),
+            "F: on_success: 'arn:aws:s3:::bucket' cannot be on_success",
+        ),
+        (function("LoggingConfig: {LogFormat: json}"), "F: log_format must be one of Text, JSON, not 'json'"),
+        (function("Environment: {Variables: {_HANDLER: x}}"), "F: environment: Lambda sets _HANDLER itself"),
         (function("Timeout: 901"), "F: timeout must be over 0 and at most 900 seconds"),
         (function("Environment: {Variables: [a]}"), "F: Environment: Variables must be a table"),
         (function("Environment: {Variables: {A: [x]}}"), "F: environment variable A: must be a string"),
@@ -446,6 +515,8 @@ def test_another_python_is_said(place: Path) -> None:
         (function("Description: !Ref FF"), "; did you mean 'F'?"),
         (function("Description: !GetAtt FF.Arn"), "F: there is no resource 'FF'; did you mean 'F'?"),
         (function("Description: !Select [3, [a]]"), "F: Fn::Select: there is no 3 among 1 values"),
+        (function("AutoPublishAlias: !Ref Nix"), "F: there is no parameter or resource 'Nix'"),
+        (function("", more="  'Fn::ForEach::X': [a, [b], {}]"), "Fn::ForEach::X: what CloudFormation's"),
         (function("FunctionName: a b"), "F: a function name is 1 to 64 letters"),
         (function("FunctionName: !ImportValue x"), "F: FunctionName: Fn::ImportValue is known only to"),
         (function("FunctionName: !Ref F"), "its references lead back to themselves"),
@@ -622,13 +693,13 @@ PUBLISHED = """
 
 def test_versions_and_aliases_of_their_own(place: Path) -> None:
     """CloudFormation's resources for them, numbered in their order; another function's are passed over."""
-    variables = "Environment: {Variables: {V: !Ref First, A: !Ref Live, N: !GetAtt Second.Version}}"
+    variables = "Environment: {Variables: {VV: !Ref First, AA: !Ref Live, NN: !GetAtt Second.Version}}"
     (served,) = load_sam(write(place, function(variables, more=PUBLISHED))).values()
     assert served.versions == {"1": "app.count", "2": "app.count"}
     assert served.aliases == {"live": Alias("2", weights={"1": 0.25}, description="careful")}
     assert served.events == EventInvokeConfig(0)
     arn = ARN.format("lambda", "function:F")
-    assert served.environment == {"V": f"{arn}:2", "A": f"{arn}:live", "N": "1"}
+    assert served.environment == {"VV": f"{arn}:2", "AA": f"{arn}:live", "NN": "1"}
 
 
 WRONG_WEIGHTS = (

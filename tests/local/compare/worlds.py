@@ -113,7 +113,7 @@ def ministack() -> Iterator[World]:
         **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
         "GATEWAY_PORT": str(port),
         "BIND_HOST": "127.0.0.1",
-        "SERVICES": "lambda,iam,sqs",
+        "SERVICES": "lambda,iam,sqs,sns,events,s3",
         "LAMBDA_EXECUTOR": "local",
     }
     process = subprocess.Popen(
