@@ -298,7 +298,7 @@ def test_the_time_for_a_request_begins_with_it(new_loop: Callable[[], asyncio.Ab
 
 @pytest.mark.parametrize("streams", [False, True])
 def test_a_reply_to_who_has_left_is_no_error(streams: bool) -> None:
-    """A client's timeout passes while its function runs: nothing is logged, and the reply's stream is closed."""
+    """A client's timeout passes while its function runs: nothing is logged, the reply's stream is closed."""
     said: list[dict[str, Any]] = []
 
     async def run() -> None:
