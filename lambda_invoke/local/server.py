@@ -29,7 +29,7 @@ from lambda_invoke.local.function import (
     LocalLambdaError,
 )
 from lambda_invoke.local.http import LOOPBACK, HttpServer
-from lambda_invoke.local.injection import Injections
+from lambda_invoke.local.injection import Fault, Injections
 from lambda_invoke.local.pool import Pool, WorkerSettings
 from lambda_invoke.local.registry import Registry
 from lambda_invoke.local.signature import LocalCredentials, Verifier
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from lambda_invoke.aio import AsyncLambdaClient
     from lambda_invoke.client import LambdaClient
-    from lambda_invoke.local.injection import Fault, Injection
+    from lambda_invoke.local.injection import Injection
 
 _READ_SECONDS = 30.0
 """A client has so long to send a request, from its first byte to its last."""
@@ -322,8 +322,8 @@ class LocalLambda:
         Raises:
             KeyError: there is no such function.
         """
+        self._registry.function(name)
         if self._executor is None:
-            self._registry.function(name)
             return FunctionStats()
         return self._executor.tallies[name].read()
 
@@ -333,8 +333,8 @@ class LocalLambda:
         Raises:
             KeyError: there is no such function.
         """
+        self._registry.function(name)
         if self._executor is None:
-            self._registry.function(name)
             return ""
         return b"".join(self._executor.logs[name].copy()).decode("utf-8", "replace")
 
@@ -347,8 +347,11 @@ class LocalLambda:
 
         Raises:
             KeyError: there is no such function.
+            TypeError: ``fault`` is no Fault.
             ValueError: ``times`` is less than 1.
         """
+        if not isinstance(fault, Fault):
+            raise TypeError(f"a fault is made by Fault's class methods, not {type(fault).__name__}")
         if function is not None:
             self._registry.function(function)
         return self._injections.add(fault, function, times)
