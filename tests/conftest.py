@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import pytest
 
 from lambda_invoke.fanout.loop import BACKGROUND
 from tests.support.aws import Clients, Kind, forbid_network, isolate
+from tests.support.measuring import measure_no_processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +32,21 @@ def pytest_configure() -> None:
     # `nox -s pythons`, use uvloop where it is.
     if os.environ.get("TESTS_LOOP") != "uvloop":
         BACKGROUND.make = asyncio.new_event_loop
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unmeasured_processes() -> None:
+    """Coverage is for this process; xdist has started its workers before any fixture is made."""
+    measure_no_processes()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def imported() -> Iterator[None]:
+    """What is there before the first test stays: collections, which tests ask for, leave it out."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

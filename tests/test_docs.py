@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import fnmatch
-import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 import pytest
+
+from tests.cli.command import run_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,10 +91,6 @@ def read(name: str) -> list[Block]:
     return list(blocks((ROOT / name).read_text(encoding="utf-8")))
 
 
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
-
-
 @pytest.mark.parametrize("name", [name for name in PAGES if name != "docs/cli.md"])
 def test_the_python_of_a_page_runs(name: str, tmp_path: Path) -> None:
     """The blocks run in order as one script, and print what the comments behind ``print`` say."""
@@ -104,21 +100,13 @@ def test_the_python_of_a_page_runs(name: str, tmp_path: Path) -> None:
             (tmp_path / block.file).write_text("\n".join(block.lines), encoding="utf-8")
     path = tmp_path / f"{Path(name).stem.lower()}_page.py"
     path.write_text(script(page), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, str(path)],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    printed = iter(done.stdout.splitlines())
+    done = run_program([sys.executable, "-X", "faulthandler", str(path)], cwd=tmp_path)
+    assert done.code == 0, done.err
+    printed = iter(done.out.splitlines())
     expected = [found[1] for line in script(page).splitlines() if (found := SHOWN.match(line))]
     assert expected, "a page that shows nothing"
     for one in expected:
-        assert any(matches(line, one) for line in printed), f"{one!r} was not printed:\n{done.stdout}"
+        assert any(matches(line, one) for line in printed), f"{one!r} was not printed:\n{done.out}"
 
 
 def matches(line: str, expected: str) -> bool:
@@ -160,17 +148,10 @@ def test_the_commands_of_a_page_run(name: str, place: str, tmp_path: Path) -> No
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     assert commands(name)
     for line, code in commands(name):
-        done = subprocess.run(
-            ["/bin/sh", "-c", line.replace("python -m", f"'{sys.executable}' -m")],
-            cwd=tmp_path / place,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == code, f"{line}\n{done.stderr}"
-        assert "Traceback" not in done.stderr, done.stderr
+        shown = line.replace("python -m", f"'{sys.executable}' -X faulthandler -m")
+        done = run_program(["/bin/sh", "-c", shown], cwd=tmp_path / place)
+        assert done.code == code, f"{line}\n{done.err}"
+        assert "Traceback" not in done.err, done.err
 
 
 def test_every_page_is_run() -> None:

@@ -193,8 +193,9 @@ class AsyncMapIterator(MapState[T], AsyncIterator[Outcome[T]]):
 
     @property
     def _may_pull(self) -> bool:
-        """Whether a synchronous input was left in the middle, for the loop's sake."""
-        return isinstance(self._source, Iterator) and self._room and not self._full
+        """Whether the input was left in the middle, for the loop's sake, and nothing of it is on its way."""
+        asked = isinstance(self._source, _Incoming) and self._source.is_asked
+        return not asked and self._room and not self._full
 
     def _call(self) -> Callable[..., object]:
         return asyncio.get_running_loop().call_soon if self._journaled is None else self._caller()
@@ -261,6 +262,11 @@ class _Incoming:
             raise StopAsyncIteration
         return value
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether an item is on its way; ``wake`` is called when it is here."""
+        return self._coming is not None and not self._coming.done()
+
     async def aclose(self) -> None:
         """Ask for nothing more; what is being waited for is cancelled."""
         coming, self._coming = self._coming, None
@@ -286,6 +292,7 @@ class _Inbox(Generic[T]):
         self.outstanding: dict[int, Item[T]] = {}
         self._come: deque[Outcome[T]] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._woken = False  # since the last wait: who looked before may have given the loop a turn since
         self._record = record
 
     def deliver(self, outcome: Outcome[T]) -> None:
@@ -299,6 +306,7 @@ class _Inbox(Generic[T]):
         self._come.append(outcome)
 
     def wake(self) -> None:
+        self._woken = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -309,7 +317,10 @@ class _Inbox(Generic[T]):
         return len(self._come)
 
     async def wait(self, longest: float | None) -> None:
-        """Until there is an outcome or a wake-up, or so many seconds have passed."""
+        """Until there was an outcome or a wake-up since the last wait, or so many seconds have passed."""
+        if self._woken:
+            self._woken = False
+            return
         self._waiter = asyncio.get_running_loop().create_future()
         try:
             if longest is None:
@@ -321,3 +332,4 @@ class _Inbox(Generic[T]):
             return
         finally:
             self._waiter = None
+            self._woken = False

@@ -9,14 +9,17 @@ import select
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, NoReturn, Self
 
 import attrs
+import pytest
 
+from tests.cli.forked import fork_server
+from tests.support.measuring import MEASURED
 from tests.support.patience import PATIENCE
+from tests.support.watchdog import SECONDS, Watchdog, end_stuck
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"
 HANDLERS = Path(__file__).parent / "handlers.py"
+COMMAND = (sys.executable, "-X", "faulthandler", "-m", "lambda_invoke")
+"""The program; so started it writes its stacks where a :class:`Watchdog` ends it."""
 
 
 @attrs.frozen
@@ -45,23 +50,42 @@ def json_lines(text: str) -> list[Any]:
 
 
 def environment() -> dict[str, str]:
-    """The test's own (``tests/conftest.py`` made it safe); a warning is an error there, too."""
+    """The test's own (``tests/conftest.py`` made it safe), measured; a warning is an error there, too."""
+    return {**unmeasured_environment(), **MEASURED}
+
+
+def unmeasured_environment() -> dict[str, str]:
+    """The same where the code is measured anyway, or none of it is ours."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
 
 
 def run(*arguments: str, stdin: str = "") -> Done:
     """Run a command to its end."""
-    done = subprocess.run(
-        [sys.executable, "-m", "lambda_invoke", *arguments],
-        input=stdin,
-        env=environment(),
-        capture_output=True,
+    code, out, err = fork_server().run(arguments, unmeasured_environment(), stdin)
+    assert "Traceback" not in err, err
+    return Done(code, out, err)
+
+
+def run_program(program: list[str], stdin: str = "", **options: Any) -> Done:
+    """Run any program to its end, in this environment unless ``options`` say otherwise.
+
+    One that does not end within a minute fails, and the failure says what it was doing.
+    """
+    with subprocess.Popen(
+        program,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return Done(done.returncode, done.stdout, done.stderr)
+        **{"env": environment(), **options},
+    ) as process:
+        try:
+            with Watchdog(process) as watchdog:
+                out, err = process.communicate(stdin, timeout=2 * SECONDS)
+        finally:
+            process.kill()
+    watchdog.check(err)
+    return Done(process.returncode, out, err)
 
 
 def read_terminal(master: int) -> bytes:
@@ -84,7 +108,7 @@ class Running:
 
     def __init__(self, *arguments: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "lambda_invoke", *arguments],
+            [*COMMAND, *arguments],
             env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -115,19 +139,22 @@ class Running:
         """Write lines to standard input until there is output: it may take a while to start."""
         until = time.monotonic() + PATIENCE
         while not select.select([_stream(self._process.stdout)], [], [], 0)[0]:
-            assert time.monotonic() < until, "no line came"
+            if time.monotonic() > until:
+                self._fail("no line came")
             self.feed_slowly(1)
 
     def next_line(self) -> Any:
         """The next line of standard output, as JSON; one that comes alone."""
         out = _stream(self._process.stdout)
-        assert select.select([out], [], [], 30)[0], "no line came"
+        if not select.select([out], [], [], PATIENCE)[0]:
+            self._fail("no line came")
         return json.loads(out.readline())
 
     def next_complaint(self) -> str:
         """The next line of standard error."""
         err = _stream(self._process.stderr)
-        assert select.select([err], [], [], PATIENCE)[0], "no line came"
+        if not select.select([err], [], [], PATIENCE)[0]:
+            self._fail("no line came")
         return err.readline()
 
     def stop_reading(self) -> None:
@@ -141,20 +168,26 @@ class Running:
         """The same, and wait for the end; the seconds until then."""
         begun = time.monotonic()
         self.send(number)
-        self._process.wait(30)
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._fail(f"it did not end after {number.name}")
         return time.monotonic() - begun
+
+    def _fail(self, why: str) -> NoReturn:
+        doing = end_stuck(self._process)
+        pytest.fail(f"{why}\n{doing}\n{_stream(self._process.stderr).read()}")
 
     def end(self) -> Done:
         """Close its input and wait for its end, and kill it if that does not come."""
         out = _stream(self._process.stdout)
         with contextlib.suppress(BrokenPipeError):
             _stream(self._process.stdin).close()
-        watchdog = threading.Timer(PATIENCE, self._process.kill)
-        watchdog.start()
-        text = "" if out.closed else out.read()
-        err = _stream(self._process.stderr).read()
-        code = self._process.wait()
-        watchdog.cancel()
+        with Watchdog(self._process, PATIENCE) as watchdog:
+            text = "" if out.closed else out.read()
+            err = _stream(self._process.stderr).read()
+            code = self._process.wait()
+        watchdog.check(err)
         assert "Traceback" not in err, err
         return Done(code, text, err)
 

@@ -8,7 +8,6 @@ import pty
 import re
 import signal
 import subprocess
-import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -16,12 +15,13 @@ import pytest
 
 from lambda_invoke import Diagnosis, Finding, Severity
 from lambda_invoke.cli.doctor import exit_code, plain_text
-from tests.cli.command import Running, environment, read_terminal, run
+from tests.cli.command import COMMAND, Running, environment, read_terminal, run
 from tests.doctor.endpoint import answering
 from tests.doctor.world import World, validate
 from tests.support.moto import serving
 from tests.support.patience import PATIENCE
 from tests.support.server import ScriptedServer
+from tests.support.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,15 +106,18 @@ def on_terminal(*arguments: str, **variables: str) -> str:
     master, slave = pty.openpty()
     try:
         done = subprocess.Popen(
-            [sys.executable, "-m", "lambda_invoke", "doctor", *arguments],
+            [*COMMAND, "doctor", *arguments],
             env={**environment(), "COLUMNS": "120", "TERM": "xterm-256color", **variables},
             stdin=subprocess.DEVNULL,
             stdout=slave,
         )
     finally:
         os.close(slave)
-    shown = read_terminal(master)
-    assert done.wait(PATIENCE) == 1
+    with Watchdog(done) as watchdog:
+        shown = read_terminal(master)
+        code = done.wait()
+    watchdog.check(shown.decode())
+    assert code == 1
     return shown.decode()
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +10,7 @@ import pytest
 
 from lambda_invoke.cli.items import key_in
 from lambda_invoke.errors import RequestError
-from tests.cli.command import Running, environment, run, write_lines
+from tests.cli.command import COMMAND, Running, environment, run, run_program, write_lines
 from tests.support.server import ScriptedServer
 from tests.support.steps import hang, ok
 
@@ -104,38 +102,17 @@ def test_a_journal_that_cannot_be_written_any_more(tmp_path: Path) -> None:
     """Exit code 74: the job ends, what was known is written, and a line says why."""
     items = write_lines(tmp_path / "items", ["x" * 1000] * 500)
     with ScriptedServer() as server:
-        command = [
-            sys.executable,
-            "-B",
-            "-m",
-            "lambda_invoke",
-            "map",
-            "f",
-            items,
-            "--endpoint-url",
-            server.url,
-        ]
-        done = subprocess.run(
-            [
-                "/bin/sh",
-                "-c",
-                'ulimit -f 300; exec "$@"',
-                "sh",
-                *command,
-                "--journal",
-                str(tmp_path / "job.db"),
-            ],
-            # Without coverage, whose own file would be as limited.
-            env={name: value for name, value in environment().items() if not name.startswith("COVERAGE")},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
+        job = ("map", "f", items, "--endpoint-url", server.url, "--journal", str(tmp_path / "job.db"))
+        # Without coverage, whose own file would be as limited, and with no modules compiled.
+        env = {name: value for name, value in environment().items() if not name.startswith("COVERAGE")}
+        done = run_program(
+            ["/bin/sh", "-c", 'ulimit -f 300; exec "$@"', "sh", *COMMAND, *job],
+            env={**env, "PYTHONDONTWRITEBYTECODE": "1"},
         )
         assert server.requests < 500
-    assert done.returncode == 74, done.stderr
-    assert "nothing more was sent" in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
+    assert done.code == 74, done.err
+    assert "nothing more was sent" in done.err.splitlines()[-1]
+    assert "Traceback" not in done.err
 
 
 def test_items_with_keys(tmp_path: Path) -> None:

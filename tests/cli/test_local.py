@@ -18,9 +18,10 @@ import pytest
 from lambda_invoke.cli import main
 from lambda_invoke.cli.local_lines import InvocationLines, printed
 from lambda_invoke.local import Function, InvocationRecord
-from tests.cli.command import environment, run
+from tests.cli.command import COMMAND, environment, read_terminal, run, run_program
 from tests.local.conftest import alive
 from tests.support.patience import PATIENCE, soon
+from tests.support.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +49,7 @@ class Serving:
         self._out, self._err = place / "out", place / "err"
         with self._out.open("w") as out, self._err.open("w") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "lambda_invoke", "local", *arguments],
+                [*COMMAND, "local", *arguments],
                 cwd=place,
                 env=environment(),
                 stdin=subprocess.DEVNULL,
@@ -94,7 +95,10 @@ class Serving:
 
     def end(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
-        return self.process.wait(PATIENCE)
+        with Watchdog(self.process, PATIENCE) as watchdog:
+            code = self.process.wait()
+        watchdog.check(self.err)
+        return code
 
 
 @pytest.fixture
@@ -195,26 +199,19 @@ def test_a_template(place: Path) -> None:
 
 def test_variables_for_eval(place: Path) -> None:
     """--print-env: standard output has the shell's lines only and is closed, so that eval goes on."""
+    program = " ".join(COMMAND)
     script = (
         "export AWS_SESSION_TOKEN=mine\n"
-        f'eval "$({sys.executable} -m lambda_invoke local app.py:who --print-env 2>err &)"\n'
-        f"{sys.executable} -m lambda_invoke invoke who 7\n"
+        f'eval "$({program} local app.py:who --print-env 2>err &)"\n'
+        f"{program} invoke who 7\n"
         'echo "[$AWS_SESSION_TOKEN]"\n'
         'kill -INT "$LAMBDA_INVOKE_LOCAL_PID"; kill "$LAMBDA_INVOKE_LOCAL_PID"\n'
         'echo "$LAMBDA_INVOKE_LOCAL_PID"\n'
     )
-    done = subprocess.run(
-        ["/bin/sh", "-c", script],
-        cwd=place,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=True,
-    )
-    worker, token, server = done.stdout.splitlines()
+    done = run_program(["/bin/sh", "-c", script], cwd=place)
+    assert (done.code, done.err) == (0, "")
+    worker, token, server = done.out.splitlines()
     assert token == "[]"
-    assert done.stderr == ""
     soon(lambda: not alive(int(server)))
     assert not alive(int(worker))
     told = (place / "err").read_text()
@@ -297,7 +294,7 @@ def test_a_port_in_use(place: Path) -> None:
 def test_nobody_reads(place: Path) -> None:
     """Its reader gone, it ends with what cannot be written, and without a traceback."""
     with subprocess.Popen(
-        [sys.executable, "-m", "lambda_invoke", "local", "app.py:who"],
+        [*COMMAND, "local", "app.py:who"],
         cwd=place,
         env=environment(),
         stdin=subprocess.DEVNULL,
@@ -307,23 +304,28 @@ def test_nobody_reads(place: Path) -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
-        assert process.wait(PATIENCE) == 74
-        assert process.stderr.read() == b""
+        with Watchdog(process) as watchdog:
+            said = process.stderr.read()
+        watchdog.check(said.decode())
+        assert (process.wait(PATIENCE), said) == (74, b"")
 
 
 def test_a_terminal_has_colours(place: Path) -> None:
     """Ctrl-C there ends it in good order."""
     master, slave = pty.openpty()
     shown = b""
-    with subprocess.Popen(
-        [sys.executable, "-m", "lambda_invoke", "local", "bad=app.fails"],
-        cwd=place,
-        env={**environment(), "TERM": "xterm"},
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        start_new_session=True,
-    ) as process:
+    with (
+        subprocess.Popen(
+            [*COMMAND, "local", "bad=app.fails"],
+            cwd=place,
+            env={**environment(), "TERM": "xterm"},
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+        ) as process,
+        Watchdog(process) as watchdog,
+    ):
         os.close(slave)
         while b"unset AWS_SESSION_TOKEN" not in shown:
             shown += os.read(master, 65536)
@@ -333,10 +335,11 @@ def test_a_terminal_has_colours(place: Path) -> None:
         client.invoke(FunctionName="bad")["Payload"].read()
         client.close()
         process.send_signal(signal.SIGINT)
-        while b"Stopped." not in shown:
-            shown += os.read(master, 65536)
-        assert process.wait(PATIENCE) == 130
-    os.close(master)
+        process.wait()
+        shown += read_terminal(master)
+    watchdog.check(shown.decode())
+    assert process.returncode == 130
+    assert b"Stopped." in shown
     assert b"\x1b[31mfailed: LookupError\x1b[0m" in shown
 
 

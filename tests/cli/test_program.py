@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.command import ROOT, environment, read_terminal, run, write_lines
+from tests.cli.command import COMMAND, ROOT, environment, read_terminal, run, write_lines
 from tests.support.server import ScriptedServer
+from tests.support.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,19 +53,21 @@ def map_on_terminal(*arguments: str) -> str:
     """What a terminal shows of ``map`` on standard error; the results go to no terminal."""
     master, slave = pty.openpty()
     try:
-        subprocess.run(
-            [sys.executable, "-m", "lambda_invoke", "map", *arguments],
+        done = subprocess.Popen(
+            [*COMMAND, "map", *arguments],
             env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=slave,
-            timeout=60,
-            check=True,
         )
     finally:
         os.close(slave)
-    shown = read_terminal(master)
-    return shown.decode()
+    with Watchdog(done) as watchdog:
+        shown = read_terminal(master).decode()
+        code = done.wait()
+    watchdog.check(shown)
+    assert code == 0
+    return shown
 
 
 def test_progress_on_a_terminal(tmp_path: Path) -> None:

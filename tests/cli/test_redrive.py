@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[Moto]:
-    with serving() as server:
+    with serving(waits=False) as server:
         yield server
 
 

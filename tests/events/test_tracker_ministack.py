@@ -34,12 +34,19 @@ def test_two_trackers_share_a_queue_with_others(services: Callable[[str], Any]) 
     sqs = services("sqs")
     url = sqs.create_queue(QueueName="shared")["QueueUrl"]
     ids = [[f"{name}-{number}" for number in range(200)] for name in "ab"]
+    bodies: list[str] = []
     for number in range(200):
-        bodies = [record(mine[number], number) for mine in ids]
+        bodies += [record(mine[number], number) for mine in ids]
         if number < 40:
             bodies.append(record(f"nobody's {number}") if number % 2 else f"no record {number}")
-        for body in bodies:
-            sqs.send_message(QueueUrl=url, MessageBody=body)
+    for first in range(0, len(bodies), 10):
+        sqs.send_message_batch(
+            QueueUrl=url,
+            Entries=[
+                {"Id": str(place), "MessageBody": body}
+                for place, body in enumerate(bodies[first : first + 10])
+            ],
+        )
     got: dict[str, Any] = {}
 
     def resolve(mine: list[str]) -> None:

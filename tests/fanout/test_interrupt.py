@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lambda_invoke import Executed
+from tests.support.measuring import MEASURED
 from tests.support.patience import PATIENCE
 from tests.support.server import Call, ScriptedServer, hang, ok
 
@@ -67,7 +68,7 @@ def some_hang(call: Call) -> Step:
 def start(server: ScriptedServer, kind: str, program: str = PROGRAM) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", program, server.url, kind],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, **MEASURED, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -11,6 +11,7 @@ import pytest
 from lambda_invoke.local import Function, LocalLambda, LocalLambdaError
 from lambda_invoke.local.worker import runtime_client as ours
 from tests.local.conftest import Serve, handler, invoke
+from tests.support.measuring import MEASURED
 
 
 @pytest.fixture(params=["python", "native"])
@@ -40,7 +41,7 @@ def test_both_behave_alike(start: Any) -> None:
             "describe": handler("describe"),
             "raises": handler("raises"),
             "big": Function(handler("big"), timeout=30, memory_size=512),
-            "exits": handler("exits"),
+            "exits": Function(handler("exits"), environment=MEASURED),  # it ends by itself, with its data
             "lost": "no.such.module.handler",
         }
     )

@@ -41,7 +41,6 @@ SOURCES: dict[str, Any] = {
     "kinesis": KinesisSource("arn:aws:kinesis:us-east-1:123456789012:stream/orders"),
     "dynamodb": DynamoDBSource("arn:aws:dynamodb:us-east-1:123456789012:table/orders/stream/2026"),
 }
-BATCHES = 200  # for each of the five: 1,000 in all
 
 
 @attrs.frozen
@@ -128,21 +127,22 @@ def check_agreement(kind: str, report: BatchReport, told: dict[str, bool]) -> No
         assert {str(record.index) for record in report.succeeded} == handled_well
 
 
+@pytest.mark.parametrize("batches", [60, pytest.param(1000, marks=pytest.mark.soak, id="soak")])
 @pytest.mark.parametrize("where", ["local", "fake"])
-def test_they_agree_on_every_record(where: str, request: pytest.FixtureRequest) -> None:
-    """1,000 random batches, 200 for each kind of source: what the handler noted is what the report says."""
+def test_they_agree_on_every_record(where: str, batches: int, request: pytest.FixtureRequest) -> None:
+    """Random batches, so many for each kind of source: what the handler noted is what the report says."""
     function: Subject = request.getfixturevalue(where)
     for kind, source in SOURCES.items():
         chance = random.Random(kind)
         seen = {"all": 0, "some": 0, "none": 0}
-        for _ in range(BATCHES):
+        for _ in range(batches):
             records = records_of(kind, chance)
             report = function.client.invoke_batch("consume", records, source=source)
             assert len(report.deliveries) == 1
             check_agreement(kind, report, function.told())
             well = len(report.succeeded)
             seen["all" if well == len(records) else "some" if well else "none"] += 1
-        assert min(seen.values()) > BATCHES / 20, (kind, seen)  # each case came up, often
+        assert min(seen.values()) > batches / 20, (kind, seen)  # each case came up, often
 
 
 def test_what_failed_alone_is_handled_again(fake: Subject) -> None:

@@ -11,6 +11,7 @@ import socket
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from lambda_invoke import FullJitter, LambdaClient, RetryPolicy
@@ -109,6 +110,20 @@ def _is_loopback(host: str) -> bool:
 def session() -> boto3.Session:
     """One session for the whole run: it loads the service model once."""
     return boto3.Session(region_name=REGION)
+
+
+@functools.cache
+def _loader() -> Any:
+    return botocore.session.get_session().get_component("data_loader")
+
+
+def own_session() -> boto3.Session:
+    """A session with handlers of its own; the service's model is loaded once for all of them."""
+    core = botocore.session.get_session()
+    core.register_component("data_loader", _loader())
+    made = boto3.Session(botocore_session=core, region_name=REGION)
+    _loader().search_paths[:] = dict.fromkeys(_loader().search_paths)  # each session adds its own
+    return made
 
 
 class Kind(enum.Enum):

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tests.support.connection import Accept, Connection
 from tests.support.endpoint import ControlPlane, Counts, Endpoint
+from tests.support.measuring import unmeasured
 from tests.support.patience import PATIENCE
 from tests.support.steps import (
     Call,
@@ -248,6 +249,7 @@ class ScriptedServer(Endpoint):
         return asyncio.run_coroutine_threadsafe(action, self._loop).result(timeout=PATIENCE)
 
     def _run(self) -> None:
+        unmeasured()
         with asyncio.Runner() as runner:
             runner.run(self._main())
 

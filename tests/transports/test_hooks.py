@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 
@@ -17,7 +16,7 @@ from lambda_invoke import (
     LambdaInvokeError,
     OutcomeUnknownError,
 )
-from tests.support.aws import QUICK
+from tests.support.aws import QUICK, own_session
 from tests.support.server import ScriptedServer, error
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def client_with_hook(server: ScriptedServer, event: str, raised: Exception, *, b
     def hook(**_: Any) -> None:
         raise raised
 
-    boto_session = boto3.Session()
+    boto_session = own_session()
     boto_session.events.register(f"{event}.lambda.Invoke", hook)
     if built:
         return LambdaClient(session=boto_session, endpoint_url=server.url, retry=QUICK)
@@ -102,7 +101,7 @@ def test_what_a_hook_raises_before_the_request_was_not_sent(
 
 def test_a_refusal_seen_by_hooks_that_do_not_raise_is_lambdas() -> None:
     """Hooks that only look change nothing."""
-    boto_session = boto3.Session()
+    boto_session = own_session()
     seen: list[str] = []
     for event in ("before-send", *AFTER):
         boto_session.events.register(f"{event}.lambda.Invoke", lambda name=event, **_: seen.append(name))
@@ -116,7 +115,7 @@ def test_a_refusal_seen_by_hooks_that_do_not_raise_is_lambdas() -> None:
 
 def test_a_hook_of_one_item_ends_no_job() -> None:
     """What nobody foresaw is its item's outcome, UNKNOWN, with the hook's error as the cause."""
-    boto_session = boto3.Session()
+    boto_session = own_session()
     calls: list[int] = []
 
     def hook(**_: Any) -> None:

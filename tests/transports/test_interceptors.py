@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-import boto3
 import pytest
 from botocore.client import BaseClient
 from botocore.endpoint import Endpoint
@@ -18,7 +17,7 @@ from botocore.httpsession import URLLib3Session
 
 from lambda_invoke import Executed, LambdaClient
 from lambda_invoke.transports.interceptors import Interceptors
-from tests.support.aws import QUICK, REGION, dummy_environment, session
+from tests.support.aws import QUICK, dummy_environment, own_session, session
 from tests.support.server import ScriptedServer
 
 if TYPE_CHECKING:
@@ -197,7 +196,7 @@ EVENTS = [
 @pytest.mark.parametrize("event", EVENTS)
 def test_a_handler_on_the_session_sees_every_item(event: str) -> None:
     """Registered before the client was built, whatever the event: botocore carries, the handler is called."""
-    own = boto3.Session(region_name=REGION)
+    own = own_session()
     seen = Seen()
     own.events.register(event, seen.add)
     with (
@@ -214,7 +213,7 @@ def test_a_handler_on_the_session_sees_every_item(event: str) -> None:
 
 def test_a_handler_for_another_service_is_none_of_ours() -> None:
     """What is registered for S3 does not see a Lambda call over botocore either."""
-    own = boto3.Session(region_name=REGION)
+    own = own_session()
     seen = Seen()
     own.events.register("before-send.s3", seen.add)
     with (
@@ -239,7 +238,7 @@ class Switch:
 
 def test_a_handler_that_is_switched_off_does_not_count() -> None:
     """Off: direct; on: botocore from the next item on; off again: direct again."""
-    own = boto3.Session(region_name=REGION)
+    own = own_session()
     switch = Switch()
     own.events.register("before-send", switch)
     with (

@@ -59,11 +59,12 @@ FUNCTIONS: Mapping[str, Deployed] = {
 
 @attrs.frozen
 class World:
-    """An emulator that runs."""
+    """An emulator that runs; an Event that has not run in ``event_seconds`` counts as never run."""
 
     name: str
     client: Any
     url: str | None
+    event_seconds: float = 5.0
 
     def invoke(self, **options: Any) -> Any:
         """Invoke; the payload is read whatever becomes of it, so that no connection is left behind."""
