@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.local.compare.behaviours import (
@@ -69,7 +70,7 @@ def _(world: World, _folder: Path) -> None:
 def _(world: World, _folder: Path) -> None:
     code = "InvalidRequestContentException"
     for context in (encoded("x" * CONTEXT_BYTES), "!!!"):
-        refused(code, 400, lambda context=context: world.invoke(FunctionName="echo", ClientContext=context))
+        refused(code, 400, partial(world.invoke, FunctionName="echo", ClientContext=context))
 
 
 @behaviour("a tenant id for the handler, and an environment for each tenant", "Tenant isolation, " + GUIDE)
