@@ -33,6 +33,7 @@ from lambda_invoke.local.injection import Fault, Injections
 from lambda_invoke.local.pool import Pool, WorkerSettings
 from lambda_invoke.local.registry import Registry
 from lambda_invoke.local.signature import LocalCredentials, Verifier
+from lambda_invoke.transports.stand_in import as_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -297,13 +298,15 @@ class LocalLambda:
         """A :class:`~lambda_invoke.LambdaClient` for this endpoint; ``options`` as its own."""
         from lambda_invoke.client import LambdaClient
 
-        return LambdaClient(**{**self._client_options(), **options})
+        with as_told():  # beside a fake that stands in for AWS
+            return LambdaClient(**{**self._client_options(), **options})
 
     def async_client(self, **options: Any) -> AsyncLambdaClient:
         """An :class:`~lambda_invoke.AsyncLambdaClient` for this endpoint; ``options`` as its own."""
         from lambda_invoke.aio import AsyncLambdaClient
 
-        return AsyncLambdaClient(**{**self._client_options(), **options})
+        with as_told():
+            return AsyncLambdaClient(**{**self._client_options(), **options})
 
     def _client_options(self) -> dict[str, Any]:
         return {

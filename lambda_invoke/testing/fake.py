@@ -144,8 +144,8 @@ class FakeLambda:
 
         ``LambdaClient()`` and ``AsyncLambdaClient()`` with whatever arguments, a boto3 client that is
         handed over included: nothing reaches AWS. Their own ``retry``, ``timeout`` and ``deadline``
-        hold, on the fake's clock. Clients that were made before, and plain boto3 clients, are not
-        touched. They have no control plane.
+        hold, on the fake's clock. Clients that were made before, those of ``LocalLambda.client()``, and
+        plain boto3 clients are not touched. They have no control plane.
         """
         with stand_in(self):
             yield self
