@@ -240,6 +240,11 @@ class Connection(asyncio.Protocol):
                 self._advance()
 
     @property
+    def lost(self) -> bool:
+        """Whether the client went."""
+        return self._lost
+
+    @property
     def writable(self) -> bool:
         """Whether there is a client, and it takes what it is sent."""
         return not self._lost and self._flowing.is_set()

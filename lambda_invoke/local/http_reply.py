@@ -53,6 +53,10 @@ class Writer(Protocol):
     transport: asyncio.Transport
 
     @property
+    def lost(self) -> bool:
+        """Whether the client went."""
+
+    @property
     def writable(self) -> bool:
         """Whether there is a client, and it takes what it is sent."""
 
@@ -76,8 +80,7 @@ async def write_reply(
         OSError: the client went (``TimeoutError``: it took nothing for ``WRITE_SECONDS``).
     """
     if response.stream is None and response.delivery is None:
-        writer.transport.write(whole_reply(response, keep_alive=keep_alive, head_only=head_only))
-        await drain(writer)
+        await _write(writer, whole_reply(response, keep_alive=keep_alive, head_only=head_only))
         return
     try:
         await _write_pieces(_Wire(writer, response.delivery or Delivery()), response, keep_alive, head_only)
@@ -113,8 +116,7 @@ class _Wire:
         self._left = delivery.truncate
 
     async def send_head(self, data: bytes) -> None:
-        self._writer.transport.write(data)
-        await drain(self._writer)
+        await _write(self._writer, data)
 
     async def send(self, data: bytes) -> None:
         cut = self._left is not None and len(data) >= self._left
@@ -123,8 +125,7 @@ class _Wire:
             self._left -= len(data)
         rate = self.delivery.bytes_per_second
         if rate is None:
-            self._writer.transport.write(data)
-            await drain(self._writer)
+            await _write(self._writer, data)
         else:
             await self._trickle(data, rate)
         if cut:
@@ -135,8 +136,19 @@ class _Wire:
         for start in range(0, len(data), step):
             piece = data[start : start + step]
             await asyncio.sleep(len(piece) / rate)
-            self._writer.transport.write(piece)
-            await drain(self._writer)
+            await _write(self._writer, piece)
+
+
+async def _write(writer: Writer, data: bytes) -> None:
+    """Write, and wait until most of it is taken.
+
+    Raises:
+        OSError: the client went, before or now.
+    """
+    if writer.lost:  # uvloop raises RuntimeError at such a write
+        raise ConnectionResetError("the client hung up")
+    writer.transport.write(data)
+    await drain(writer)
 
 
 async def drain(writer: Writer) -> None:

@@ -150,7 +150,13 @@ class Registry:
         return self.names.arn(name, qualifier)
 
     def function(self, name: str) -> Function:
-        """The function of that plain name, as ``$LATEST`` has it now, with its reserved concurrency."""
+        """The function of that plain name, as ``$LATEST`` has it now, with its reserved concurrency.
+
+        Raises:
+            KeyError: there is none; it names those that there are.
+        """
+        if name not in self._entries:
+            raise KeyError(f"there is no function {name!r} here, but {', '.join(self._entries)}")
         return self._entries[name].function
 
     def versions(self, name: str) -> list[Deployment]:

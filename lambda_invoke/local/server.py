@@ -28,11 +28,12 @@ from lambda_invoke.local.function import (
     LocalLambdaError,
 )
 from lambda_invoke.local.http import LOOPBACK, HttpServer
-from lambda_invoke.local.injection import Injections
+from lambda_invoke.local.injection import Fault, Injections
 from lambda_invoke.local.options import check_option
 from lambda_invoke.local.pool import Pool, WorkerSettings
 from lambda_invoke.local.registry import Registry
 from lambda_invoke.local.signature import LocalCredentials, Verifier
+from lambda_invoke.transports.stand_in import as_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from lambda_invoke.aio import AsyncLambdaClient
     from lambda_invoke.client import LambdaClient
-    from lambda_invoke.local.injection import Fault, Injection
+    from lambda_invoke.local.injection import Injection
 
 _READ_SECONDS = 30.0
 """A client has so long to send a request, from its first byte to its last."""
@@ -296,13 +297,15 @@ class LocalLambda:
         """A :class:`~lambda_invoke.LambdaClient` for this endpoint; ``options`` as its own."""
         from lambda_invoke.client import LambdaClient
 
-        return LambdaClient(**{**self._client_options(), **options})
+        with as_told():  # beside a fake that stands in for AWS
+            return LambdaClient(**{**self._client_options(), **options})
 
     def async_client(self, **options: Any) -> AsyncLambdaClient:
         """An :class:`~lambda_invoke.AsyncLambdaClient` for this endpoint; ``options`` as its own."""
         from lambda_invoke.aio import AsyncLambdaClient
 
-        return AsyncLambdaClient(**{**self._client_options(), **options})
+        with as_told():
+            return AsyncLambdaClient(**{**self._client_options(), **options})
 
     def _client_options(self) -> dict[str, Any]:
         return {
@@ -321,8 +324,8 @@ class LocalLambda:
         Raises:
             KeyError: there is no such function.
         """
+        self._registry.function(name)
         if self._executor is None:
-            self._registry.function(name)
             return FunctionStats()
         return self._executor.tallies[name].read()
 
@@ -332,8 +335,8 @@ class LocalLambda:
         Raises:
             KeyError: there is no such function.
         """
+        self._registry.function(name)
         if self._executor is None:
-            self._registry.function(name)
             return ""
         return b"".join(self._executor.logs[name].copy()).decode("utf-8", "replace")
 
@@ -346,8 +349,11 @@ class LocalLambda:
 
         Raises:
             KeyError: there is no such function.
+            TypeError: ``fault`` is no Fault.
             ValueError: ``times`` is less than 1.
         """
+        if not isinstance(fault, Fault):
+            raise TypeError(f"a fault is made by Fault's class methods, not {type(fault).__name__}")
         if function is not None:
             self._registry.function(function)
         return self._injections.add(fault, function, times)

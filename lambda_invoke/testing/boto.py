@@ -86,6 +86,7 @@ def _answered(service: Service, sent: Any, timeout: float | None) -> AWSResponse
         headers.get("x-amz-log-type") == "Tail",
         headers.get("x-amz-client-context"),
         headers.get("x-amz-tenant-id"),
+        headers.get("x-amz-durable-execution-name"),
     )
     answer = send(service.exchange(request, timeout, None, headers.get("amz-sdk-invocation-id")))
     return _response(sent.url, answer)

@@ -9,9 +9,10 @@ import attrs
 
 from lambda_invoke.core.target import Target, parse_target
 from lambda_invoke.core.transport import InvocationType
+from lambda_invoke.testing.differences import nearest
 from lambda_invoke.testing.errors import UnscriptedCallError
 from lambda_invoke.testing.hold import Hold
-from lambda_invoke.testing.matching import ANYTHING, diff
+from lambda_invoke.testing.matching import ANYTHING
 from lambda_invoke.testing.rules import Rule, Service, checked_handler, is_about
 from lambda_invoke.testing.running import Behaviour, Runs
 
@@ -130,10 +131,9 @@ class Script:
             names = [one.target.display for one in self._functions] + [str(rule) for rule in self._rules]
             lines += ["scripted:", *(f"  {name}" for name in names)] if names else ["nothing is scripted"]
         near = [rule for rule in about if not (callable(rule.payload) or rule.payload is ANYTHING)]
-        misses = [diff(rule.payload, call.payload) for rule in near if not rule.matches(call)]
-        if misses:
-            nearest = min(misses, key=lambda lines: sum(not line.startswith(" ") for line in lines))
-            lines += ["the nearest payload differs (- scripted, + sent):", *(f"  {line}" for line in nearest)]
+        differs = nearest((rule.payload, call.payload) for rule in near if not rule.matches(call))
+        if differs:
+            lines += ["the nearest payload differs (- scripted, + sent):", *(f"  {line}" for line in differs)]
         error = UnscriptedCallError("\n".join(lines))
         self.unscripted.append(error)
         return error

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
+import attrs
 import pytest
 
+from lambda_invoke.core.target import parse_target
 from lambda_invoke.core.transport import Failure, FailureKind, InvocationType, Refusal, Reply
 from lambda_invoke.errors import Executed
 from lambda_invoke.testing.contract_cases import PATIENCE, Case, Suite, soon
@@ -47,6 +50,24 @@ class AnswerTests(Suite):
             assert isinstance(reply, Reply)
             assert json.loads(reply.body) in (None, {})
             assert other.executions() == 1
+
+    def test_a_request_arrives_whole(self) -> None:
+        """Its qualifier, type and payload, and whatever else it may say."""
+        with self.made(Case.ECHO) as other:
+            if other.received is None:
+                pytest.skip("the other side does not tell what it received")
+            context = base64.b64encode(b'{"custom": {"k": "v"}}').decode()
+            said = {"log_tail": True, "client_context": context, "tenant_id": "blue"}
+            for request in (
+                other.request(qualifier="live", **said),
+                other.request(qualifier="1", durable_execution_name="order-17"),
+                other.request(invocation_type=InvocationType.EVENT),
+            ):
+                self.sends(other, request, timeout=LONG)
+                came = other.received()
+                assert parse_target(came.function).name == other.function
+                assert attrs.evolve(came, function=request.function, display=request.display) == request
+                assert came.payload == request.payload
 
     def test_a_log_comes_only_if_it_was_asked_for(self) -> None:
         """Without ``log_tail`` there is none."""

@@ -114,6 +114,7 @@ class CallTests(Suite):
             assert isinstance(error, ResponseTimeoutError | DeadlineExceededError)
             assert error.executed is Executed.UNKNOWN
             assert len(error.attempts) == 1
+            assert error.attempts[0].duration < deadline + PATIENCE  # on the client's clock
             soon(lambda: other.executions() == 1)
 
     def test_an_event_is_handed_over(self) -> None:

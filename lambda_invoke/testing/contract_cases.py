@@ -64,14 +64,16 @@ class OtherSide(Generic[T]):
     """A transport, and what there is at its other end.
 
     ``executions`` counts how often the function was begun, ``requests`` what came for it (None: the
-    other side does not know). ``reason`` and ``retry_after`` (seconds) are what a 429 says.
-    ``release`` lets go what is HELD. ``client_options`` are those of clients over the transport: the clock
-    of one whose time is not real.
+    other side does not know). ``received`` is the last request as it came there, in the fields of a
+    Request (None: it does not tell; the test that asks is skipped). ``reason`` and ``retry_after``
+    (seconds) are what a 429 says. ``release`` lets go what is HELD. ``client_options`` are those of
+    clients over the transport: the clock of one whose time is not real.
     """
 
     transport: T
     executions: Callable[[], int]
     requests: Callable[[], int] | None = None
+    received: Callable[[], Request] | None = None
     function: str = "contract"
     payload: bytes = b'{"order": 17}'
     reason: str | None = "ReservedFunctionConcurrentInvocationLimitExceeded"

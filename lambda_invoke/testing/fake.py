@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from lambda_invoke.testing.checks import check_invoked, check_not_invoked, selected
+from lambda_invoke.testing.checks import Wanted, check_invoked, check_not_invoked
 from lambda_invoke.testing.choosing import MAX_TIMEOUT, Script
 from lambda_invoke.testing.clock import VirtualClock
 from lambda_invoke.testing.matching import ANYTHING
@@ -144,8 +144,8 @@ class FakeLambda:
 
         ``LambdaClient()`` and ``AsyncLambdaClient()`` with whatever arguments, a boto3 client that is
         handed over included: nothing reaches AWS. Their own ``retry``, ``timeout`` and ``deadline``
-        hold, on the fake's clock. Clients that were made before, and plain boto3 clients, are not
-        touched. They have no control plane.
+        hold, on the fake's clock. Clients that were made before, those of ``LocalLambda.client()``, and
+        plain boto3 clients are not touched. They have no control plane.
         """
         with stand_in(self):
             yield self
@@ -159,7 +159,7 @@ class FakeLambda:
 
     def calls_to(self, function: str, payload: object = ANYTHING) -> list[CallRecord]:
         """The calls of a function, ``payload`` as of :meth:`on`."""
-        return selected(self.calls, function, payload=payload)
+        return Wanted.of(function, payload=payload).among(self.calls)
 
     @property
     def requests(self) -> int:
@@ -168,7 +168,7 @@ class FakeLambda:
 
     def executions(self, function: str | None = None) -> int:
         """How often a function ran (default: all of them), runs of Events included."""
-        calls = self.calls if function is None else selected(self.calls, function)
+        calls = self.calls if function is None else Wanted.of(function).among(self.calls)
         return sum(call.executions for call in calls)
 
     @property
@@ -197,8 +197,8 @@ class FakeLambda:
         """Check that a function was called so, and return those calls.
 
         A call counts once, however many attempts it took. On failure the message lists the calls of
-        the function and shows how their payloads differ: that is its purpose, so here payloads are
-        shown.
+        the function, says in what they were others and shows how the nearest payload differs: that is
+        its purpose, so here payloads are shown, of large ones a part.
 
         Args:
             function: a name or ARN, with or without a qualifier.
@@ -212,8 +212,7 @@ class FakeLambda:
         Raises:
             AssertionError: it was not.
         """
-        found = selected(
-            self.calls,
+        wanted = Wanted.of(
             function,
             payload=payload,
             qualifier=qualifier,
@@ -221,11 +220,13 @@ class FakeLambda:
             client_context=client_context,
             tenant_id=tenant_id,
         )
-        check_invoked(self.calls, found, function, payload, times)
+        calls = self.calls
+        found = wanted.among(calls)
+        check_invoked(calls, found, wanted, times)
         return found
 
     def assert_not_invoked(self, function: str | None = None, *, payload: object = ANYTHING) -> None:
-        """Check that a function was not called (so); None: that nothing was.
+        """Check that a function was not called (so); None: that none was.
 
         Raises:
             AssertionError: it was; the message lists the calls.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import pprint
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -64,7 +62,7 @@ def _has(payload: Any, part: Any) -> bool:
             and len(payload) == len(part)
             and all(_has(one, wanted) for one, wanted in zip(payload, part, strict=True))
         )
-    return bool(part == payload)
+    return equal(part, payload)
 
 
 def matches(payload: object, wanted: object) -> bool:
@@ -81,7 +79,20 @@ def matches(payload: object, wanted: object) -> bool:
         return wanted.matches(payload)
     if callable(wanted) and not isinstance(wanted, type):
         return bool(wanted(payload))
-    return bool(plain(wanted) == payload)
+    return equal(plain(wanted), payload)
+
+
+def equal(wanted: Any, payload: Any) -> bool:
+    """Whether two JSON values are the same: to Python ``True`` is 1 as well, in JSON it is not."""
+    if isinstance(wanted, dict) and isinstance(payload, dict):
+        return wanted.keys() == payload.keys() and all(
+            equal(value, payload[name]) for name, value in wanted.items()
+        )
+    if isinstance(wanted, list) and isinstance(payload, list):
+        return len(wanted) == len(payload) and all(map(equal, wanted, payload))
+    if isinstance(wanted, int | float) and isinstance(wanted, bool) != isinstance(payload, bool):
+        return False
+    return bool(wanted == payload)
 
 
 def plain(wanted: object) -> Any:
@@ -106,15 +117,15 @@ def decoded(body: bytes | None) -> Any:
         return body
 
 
-def describe(wanted: object) -> str:
-    """A matcher in words."""
+def describe(wanted: object, what: str = "payload") -> str:
+    """A matcher of payloads, or of ``what``, in words."""
     if isinstance(wanted, Anything):
-        return "any payload"
+        return f"any {what}"
     if wanted is NO_PAYLOAD:
-        return "no payload"
+        return f"no {what}"
     if callable(wanted) and not isinstance(wanted, Having | type):
-        return f"a payload for which {name_of(wanted)} holds"
-    return f"payload {wanted!r}" if isinstance(wanted, Having) else f"payload {show(wanted)}"
+        return f"a {what} for which {name_of(wanted)} holds"
+    return f"{what} {wanted!r}" if isinstance(wanted, Having) else f"{what} {show(wanted)}"
 
 
 def name_of(function: Callable[..., Any]) -> str:
@@ -138,28 +149,3 @@ def show(payload: object) -> str:
     except (TypeError, ValueError):
         text = repr(payload)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text):,} characters)"
-
-
-def diff(wanted: object, payload: object) -> list[str]:
-    """The lines that tell a payload from the one that is wanted: ``-`` wanted, ``+`` sent."""
-    part = wanted.part if isinstance(wanted, Having) else plain(wanted)
-    if isinstance(wanted, Having):
-        payload = _only(payload, part)
-    lines = difflib.ndiff(_lines(part), _lines(payload))
-    return [line.rstrip() for line in lines if not line.startswith("?")]
-
-
-def _only(payload: Any, part: Any) -> Any:
-    """Of the payload what the part speaks of."""
-    if isinstance(part, Mapping) and isinstance(payload, dict):
-        return {name: _only(value, part[name]) for name, value in payload.items() if name in part}
-    return payload
-
-
-def _lines(value: object) -> list[str]:
-    if value is NO_PAYLOAD:
-        return ["(no payload)"]
-    try:
-        return json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True).splitlines()
-    except (TypeError, ValueError):
-        return pprint.pformat(value).splitlines()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -29,9 +30,22 @@ class StandIn(Protocol):
 _STANDING: list[StandIn] = []  # of the whole process: code under test makes clients in any thread
 
 
+_PASSED: ContextVar[bool] = ContextVar("lambda_invoke_stand_in_passed", default=False)
+
+
 def standing_in() -> StandIn | None:
     """What clients that are made now send with; None: what their arguments say."""
-    return _STANDING[-1] if _STANDING else None
+    return _STANDING[-1] if _STANDING and not _PASSED.get() else None
+
+
+@contextlib.contextmanager
+def as_told() -> Iterator[None]:
+    """Have the clients that this thread or task makes in this block send as their arguments say."""
+    token = _PASSED.set(True)
+    try:
+        yield
+    finally:
+        _PASSED.reset(token)
 
 
 @contextlib.contextmanager

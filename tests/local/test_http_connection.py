@@ -1,10 +1,11 @@
 """One connection of the HTTP server, its bytes cut in every way and its requests sent ahead."""
 
 import asyncio
+import gc
 import itertools
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import uvloop
@@ -75,10 +76,34 @@ class Wire(asyncio.Transport):
         return sum(data.startswith(b"HTTP/1.1 200 ") for data in self.written)
 
 
-def connect(handle: Callable[[HttpRequest], Answer], **options: Any) -> tuple[Connection, Wire]:
+class LostWire(Wire):
+    """As uvloop's transports are, once closed."""
+
+    def write(self, data: Any) -> None:
+        raise RuntimeError("the handler is closed")
+
+
+class Parts:
+    """A body of no parts."""
+
+    closed = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+def connect(
+    handle: Callable[[HttpRequest], Answer], *, wire: Wire | None = None, **options: Any
+) -> tuple[Connection, Wire]:
     """A connection without a socket; to be called on a loop."""
     settings = {"body_limit": LIMIT, "read_timeout": None, "accept_chunked": True, "admits": None, **options}
-    connection, wire = Connection(ServerOptions(handle, **settings), set()), Wire()
+    connection, wire = Connection(ServerOptions(handle, **settings), set()), wire or Wire()
     connection.connection_made(wire)
     return connection, wire
 
@@ -269,6 +294,34 @@ def test_the_time_for_a_request_begins_with_it(new_loop: Callable[[], asyncio.Ab
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(run())
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_reply_to_who_has_left_is_no_error(streams: bool) -> None:
+    """A client's timeout passes while its function runs: nothing is logged, the reply's stream is closed."""
+    said: list[dict[str, Any]] = []
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+        left, parts = asyncio.Event(), Parts()
+
+        async def handle(_: HttpRequest) -> HttpResponse:
+            await left.wait()
+            return HttpResponse(200, stream=parts if streams else None)
+
+        connection, _ = connect(handle, wire=LostWire())
+        connection.data_received(b"GET / HTTP/1.1\r\n\r\n")
+        await asyncio.sleep(0)
+        connection.connection_lost(None)
+        left.set()
+        async with asyncio.timeout(PATIENCE):
+            await connection.over.wait()
+        assert parts.closed == streams
+        await asyncio.sleep(0)
+        gc.collect()  # an error that nobody looked at is said when its task goes
+
+    asyncio.run(run())
+    assert said == []
 
 
 @pytest.mark.parametrize("new_loop", [asyncio.SelectorEventLoop, uvloop.new_event_loop])

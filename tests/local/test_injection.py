@@ -268,8 +268,11 @@ def test_faults_may_be_ordered_before_the_start() -> None:
     """An endpoint that does not run yet keeps them; a function that it has not is a KeyError."""
     local = LocalLambda({"echo": handler("echo")})
     injection = local.inject(Fault.status(500), function="echo")
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match="no function 'no-such-function' here, but echo"):
         local.inject(Fault.drop(), function="no-such-function")
+    wrong: Any = "throttle"
+    with pytest.raises(TypeError, match="not str"):
+        local.inject(wrong)
     with local, local.client(retry=RetryPolicy.never()) as client:
         failure(client.invoke, "echo")
     assert injection.used == 1

@@ -113,8 +113,9 @@ def test_misuse_is_named() -> None:
         local.start()
     local.stop()
     local.stop()
-    with pytest.raises(KeyError):
-        local.stats("nobody")
+    for look in (local.stats, local.logs):
+        with pytest.raises(KeyError, match="no function 'nobody' here, but echo"):
+            look("nobody")
 
 
 def test_it_works_beside_a_running_loop() -> Any:

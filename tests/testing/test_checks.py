@@ -71,6 +71,61 @@ def test_wrong_counts_list_the_calls() -> None:
     assert said(lambda: made().assert_invoked("g")).endswith("nothing was invoked")
 
 
+def test_what_else_differs_is_said_of_each_call() -> None:
+    """Type, client context, tenant and qualifier: of what is wanted, and of the calls that lack it."""
+    fake = FakeLambda({"f": lambda event: event})
+    fake.client().invoke("f:prod", 1, client_context={"custom": {"k": "v"}}, tenant_id="bob")
+
+    def fails(**wanted: Any) -> tuple[str, str]:
+        first, _, call = said(lambda: fake.assert_invoked("f", **wanted)).splitlines()
+        return first.partition(" was ")[0], call.partition("-> ok")[2]
+
+    assert fails(invocation_type="Event") == ("f of type Event", ", but it is of type RequestResponse")
+    assert fails(payload=1, tenant_id="eve") == (
+        "f with payload 1 and tenant id 'eve'",
+        ", but its tenant id is 'bob'",
+    )
+    assert fails(client_context={"custom": {}}, tenant_id="bob") == (
+        "f with client context {\"custom\": {}} and tenant id 'bob'",
+        ', but its client context is {"custom": {"k": "v"}}',
+    )
+    assert fails(qualifier="dev") == ("f:dev", ", but its qualifier is 'prod'")
+    assert fails(qualifier="dev", tenant_id="eve")[1] == (
+        ", but its tenant id is 'bob' and its qualifier is 'prod'"
+    )
+
+
+def test_of_a_large_payload_the_part_that_differs_is_shown() -> None:
+    """A few lines around it, of long lines a part; quickly, though a thousand large payloads differ."""
+    rows = [{"id": number, "name": f"n{number}"} for number in range(3000)]
+    fake = made({"rows": rows})
+    text = said(lambda: fake.assert_invoked("f", payload={"rows": [*rows[:-1], {"id": -1, "name": "x"}]}))
+    shown = text.partition("sent):\n")[2].splitlines()
+    assert [line for line in shown if line[2] in "-+"] == [
+        '  -       "id": -1,',
+        '  +       "id": 2999,',
+        '  -       "name": "x"',
+        '  +       "name": "n2999"',
+    ]
+    assert (shown[0], len(shown)) == ("    ...", 11)
+    other = [{"id": -number, "name": f"m{number}"} for number in range(3000)]
+    text = said(lambda: fake.assert_invoked("f", payload={"rows": other}))
+    assert text.endswith("  ... and more")
+    assert len(text) < 5_000
+    text = said(lambda: made("a" * 5000 + "b").assert_invoked("f", payload="a" * 5000 + "c"))
+    assert [line[-2:] for line in text.splitlines()[-2:]] == ['c"', 'b"']
+    assert len(text) < 2_000
+
+
+def test_true_is_not_one() -> None:
+    """Payloads are compared as JSON, in parts and rules too; 1 and 1.0 are one number."""
+    fake = made({"a": [True]})
+    fake.assert_invoked("f", payload={"a": [True]})
+    fake.assert_not_invoked("f", payload={"a": [1]})
+    fake.assert_not_invoked("f", payload=having({"a": [1]}))
+    made({"a": 1}).assert_invoked("f", payload={"a": 1.0})
+
+
 def test_a_part_is_compared_with_its_part_only() -> None:
     """``having``: what it does not speak of is not shown as a difference."""
     text = said(lambda: made({"a": 1, "other": 2}).assert_invoked("f", payload=having({"a": 3})))
@@ -98,6 +153,8 @@ def test_assert_not_invoked_lists_what_came() -> None:
     assert said(fake.assert_not_invoked) == "nothing was to be invoked, and these calls came:\n  1. f 1 -> ok"
     assert "f was not to be invoked" in said(lambda: fake.assert_not_invoked("f"))
     assert "f with payload 1" in said(lambda: fake.assert_not_invoked("f", payload=1))
+    fake.assert_not_invoked(payload=2)
+    assert said(lambda: fake.assert_not_invoked(payload=1)).startswith("nothing with payload 1 was to be")
 
 
 def test_what_is_not_used_is_listed() -> None:
@@ -172,7 +229,9 @@ def test_a_value_that_is_no_json_can_be_compared() -> None:
 
     fake = made({"id": "x", "n": 1})
     fake.assert_invoked("f", payload={"id": mock.ANY, "n": 1})
-    assert "ANY" in said(lambda: fake.assert_invoked("f", payload={"id": mock.ANY, "n": 2}))
+    text = said(lambda: fake.assert_invoked("f", payload={"id": mock.ANY, "n": 2, "tags": mock.ANY}))
+    assert '      "id": "x",\n  -   "n": 2,' in text
+    assert '  -   "tags": "<ANY>"' in text
 
 
 def test_the_errors_pickle() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
+from lambda_invoke.core.transport import InvocationType, Request
 from lambda_invoke.local import Fault, Function, LocalLambda
 from lambda_invoke.testing import FakeLambda
 from lambda_invoke.testing.contract import AsyncTransportContract, Case, OtherSide, TransportContract
@@ -20,6 +21,7 @@ from lambda_invoke.transports.direct import DirectTransport
 from lambda_invoke.transports.threads import ThreadedTransport
 from tests.support.aws import session
 from tests.support.server import (
+    Call,
     Script,
     ScriptedServer,
     drop_after_executing,
@@ -64,6 +66,22 @@ def scripts(released: threading.Event) -> dict[Case, Script]:
     }
 
 
+def came(call: Call) -> Request:
+    """What came over the wire, in the fields of a request."""
+    headers = call.headers
+    return Request(
+        call.function,
+        call.function,
+        call.qualifier,
+        call.body or None,
+        InvocationType(headers.get("x-amz-invocation-type", "RequestResponse")),
+        headers.get("x-amz-log-type") == "Tail",
+        headers.get("x-amz-client-context"),
+        headers.get("x-amz-tenant-id"),
+        headers.get("x-amz-durable-execution-name"),
+    )
+
+
 @contextlib.contextmanager
 def scripted(
     case: Case, made: Callable[[ScriptedServer, contextlib.ExitStack], Any]
@@ -79,6 +97,7 @@ def scripted(
             made(server, stack),
             executions=lambda: server.executions,
             requests=lambda: server.requests,
+            received=lambda: came(server.calls[-1]),
             retry_after=RETRY_AFTER,
             release=released.set,
         )
@@ -99,10 +118,11 @@ class TestBotocore(TransportContract):
         return scripted(case, botocore)
 
 
+HANDED_OVER = {Case.HANGS: "a timeout cannot be enforced on a client that was handed over"}
+
+
 class TestHandedOver(TransportContract):
-    unsupported: ClassVar[Mapping[Case, str]] = {
-        Case.HANGS: "a timeout cannot be enforced on a client that was handed over"
-    }
+    unsupported: ClassVar[Mapping[Case, str]] = HANDED_OVER
 
     def make(self, case: Case) -> contextlib.AbstractContextManager[OtherSide[Any]]:
         def made(server: ScriptedServer, stack: contextlib.ExitStack) -> BotocoreTransport:
@@ -160,6 +180,7 @@ def faked(case: Case, transport: Callable[[FakeLambda], Any]) -> Iterator[OtherS
         transport(fake),
         executions=lambda: fake.executions("contract"),
         requests=lambda: fake.requests,
+        received=lambda: fake.calls[-1].request,
         retry_after=7,
         release=release,
         client_options={"clock": fake.clock},
@@ -178,6 +199,8 @@ class TestFakeAsync(AsyncTransportContract):
 
 class TestFakeUnderBoto3(TransportContract):
     """The library over ``fake.boto3_client()``, as over any boto3 client that is handed over."""
+
+    unsupported: ClassVar[Mapping[Case, str]] = HANDED_OVER
 
     def make(self, case: Case) -> contextlib.AbstractContextManager[OtherSide[Any]]:
         return faked(case, lambda fake: over_handed(fake.boto3_client(), concurrency=SLOTS))

@@ -88,7 +88,10 @@ def test_fakes_are_isolated_and_strict(tmp_path: Path) -> None:
 
 
 LOCALS = """
+import asyncio
 import os
+
+from lambda_invoke import LambdaClient
 
 def double(event, context):
     return event * 2
@@ -104,6 +107,19 @@ def test_a_real_handler(local_lambda):
     global ended
     ended = local, other
 
+def test_both(fake_lambda, local_lambda):
+    fake_lambda.on("double").returns("fake")
+    local = local_lambda({"double": double}, concurrency_limit=1)
+
+    async def call():
+        async with local.async_client() as client:
+            return (await client.invoke("double", 4)).value
+
+    with local.client() as client:
+        assert (client.invoke("double", 4).value, asyncio.run(call())) == (8, 8)
+    with LambdaClient() as client:
+        assert client.invoke("double", 4).value == "fake"
+
 def test_it_is_ended(local_lambda, monkeypatch):
     assert ["not running" in repr(one) for one in ended] == [True, True]
     given = []
@@ -117,7 +133,7 @@ def test_it_is_ended(local_lambda, monkeypatch):
 
 
 def test_local_lambdas_end_with_their_test(tmp_path: Path) -> None:
-    """The factory starts as many as a test asks for, with the runtime client of the ini file."""
+    """The factory starts as many as a test asks for, with the ini file's runtime client, beside a fake."""
     (tmp_path / "pytest.ini").write_text("[pytest]\nlocal_lambda_runtime = native\n", encoding="utf-8")
     output = run(tmp_path, LOCALS)
-    assert "2 passed" in output, output
+    assert "3 passed" in output, output

@@ -48,6 +48,11 @@ def say(event: Any, context: Any) -> Any:
     return None
 
 
+def chatter(event: Any, context: Any) -> Any:
+    for number in range(200):
+        print(f"line {number} of two hundred")
+
+
 def describe(event: Any, context: Any) -> Any:
     custom = context.client_context.custom if context.client_context else None
     return {
@@ -58,6 +63,7 @@ def describe(event: Any, context: Any) -> Any:
         "left": context.get_remaining_time_in_millis(),
         "custom": custom,
         "trace": os.environ.get("_X_AMZN_TRACE_ID"),
+        "tenant": getattr(context, "tenant_id", None),
         "variable": os.environ.get("STAGE"),
         "pid": os.getpid(),
     }

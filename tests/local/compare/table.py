@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from tests.local.compare import parameters  # noqa: F401 - more rows
 from tests.local.compare.behaviours import BEHAVIOURS
 from tests.local.compare.worlds import local_lambda, ministack, moto_without_docker
 

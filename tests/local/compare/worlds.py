@@ -44,10 +44,11 @@ class Deployed:
 
 FUNCTIONS: Mapping[str, Deployed] = {
     **{name: Deployed(name) for name in ("echo", "fail", "leave", "crash", "say", "nap", "write")},
-    **{name: Deployed(name) for name in ("unserialisable", "large", "record")},
+    **{name: Deployed(name) for name in ("unserialisable", "large", "record", "chatter")},
     "describe": Deployed("describe", timeout=9, published=True),
     "changing": Deployed("describe"),
     "told": Deployed("write"),
+    "done": Deployed("write"),
     "slow": Deployed("slow", timeout=1),
     "hoard": Deployed("hoard", memory_size=128),
     "no-module": Deployed("absent.handler"),
