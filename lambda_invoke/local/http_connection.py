@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import select
 from typing import TYPE_CHECKING, cast
 
 import attrs
@@ -119,9 +120,17 @@ class Connection(asyncio.Protocol):
 
     def _leave_later(self) -> None:
         if self._later is not None:
-            self._later.gone = True
+            self._later.left = True
             self._later = None
             self._answering = False
+
+    def _has_hung_up(self) -> bool:
+        """Look past what the loop has heard: its turn may have begun with somebody else."""
+        if self.transport.is_closing():
+            return True
+        poll = select.poll()
+        poll.register(self.transport.get_extra_info("socket"), getattr(select, "POLLRDHUP", select.POLLHUP))
+        return bool(poll.poll(0))
 
     def drop(self) -> None:
         """Close it now, whatever it does."""
@@ -174,6 +183,7 @@ class Connection(asyncio.Protocol):
                 self._answering = True
                 self._later = answer
                 answer.when_given = functools.partial(self._send_later, request)
+                answer.look = self._has_hung_up
                 return
             answer = answer.response
         if isinstance(answer, HttpResponse):

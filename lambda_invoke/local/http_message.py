@@ -51,12 +51,18 @@ class HttpResponse:
 class LaterResponse:
     """The response to a request that waits for as long as it has to, without a task of its own.
 
-    ``gone`` is true once the client has left; ``when_given`` is the connection's.
+    ``when_given`` and ``look`` are the connection's: what writes it, and whether the client has left.
     """
 
     response: HttpResponse | None = None
-    gone: bool = False
+    left: bool = False
     when_given: Callable[[HttpResponse], None] | None = attrs.field(default=None, repr=False)
+    look: Callable[[], bool] | None = attrs.field(default=None, repr=False)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client has left, as far as the system knows: the loop may hear of it later."""
+        return self.left or (self.look is not None and self.look())
 
     def give(self, response: HttpResponse) -> None:
         """Answer with this, at once. Called once, on the server's loop."""
