@@ -20,6 +20,7 @@ from benchmarks._measure import numbers
 from lambda_invoke.local import LocalLambda
 from tests.local.compare.worlds import APP, KEYS, QUICK, REGION, ministack
 from tests.support.process import ServerProcess
+from tests.support.steps import Call, Step, ok
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,21 @@ MOST = 1.5
 LEAST = 20
 """Times less than MiniStack's, at least."""
 PAYLOAD = json.dumps({"id": 17, "note": "forty characters of text, or about that"}).encode()
+
+
+REPLY = ok(
+    PAYLOAD,
+    headers={
+        "Date": "Sun, 22 Nov 2026 02:00:00 GMT",
+        "Connection": "keep-alive",
+        "X-Amzn-Trace-Id": "Root=1-6a000000-0123456789abcdef01234567;Sampled=0",
+    },
+)
+
+
+def reply(_call: Call) -> Step:
+    """The same to every call."""
+    return REPLY
 
 
 def invoke(client: Any) -> Callable[[], object]:
@@ -59,7 +75,7 @@ def main() -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     with contextlib.ExitStack() as stack:
-        fixed = stack.enter_context(ServerProcess(record=False))
+        fixed = stack.enter_context(ServerProcess(reply, record=False))
         local = stack.enter_context(LocalLambda({"echo": f"{APP}:echo"}))
         other = stack.enter_context(ministack())
         plain = boto3.client("lambda", region_name=REGION, endpoint_url=fixed.url, config=QUICK, **KEYS)

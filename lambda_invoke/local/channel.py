@@ -9,13 +9,13 @@ themselves:
 - ``R``, ``E``: a handler's result or error; the worker waits for more;
 - ``I``: files that the worker has imported, see ``reload.py``.
 
-What goes is an invocation: the sizes of its headers and of its payload, its headers as JSON, its payload.
+What goes is an invocation: the sizes of its head and of its payload, the two themselves. The head is lines, in
+the order of ``worker/runtime_client.py``; an empty one stands for what the invocation does not have.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import socket
 import struct
@@ -80,18 +80,17 @@ class Channel(asyncio.Protocol):
 
     def hand_over(self, invocation: Invocation, deadline: int) -> None:
         """Give the worker an invocation; ``deadline`` in milliseconds since the epoch."""
-        headers: dict[str, str | int] = {
-            "Content-Type": "application/json",
-            "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
-            "Lambda-Runtime-Deadline-Ms": deadline,
-            "Lambda-Runtime-Invoked-Function-Arn": invocation.invoked_arn,
-            "Lambda-Runtime-Trace-Id": invocation.trace_id,
-        }
-        if invocation.client_context is not None:
-            headers["Lambda-Runtime-Client-Context"] = invocation.client_context
-        if invocation.tenant_id is not None:
-            headers["Lambda-Runtime-Aws-Tenant-Id"] = invocation.tenant_id
-        head, payload = json.dumps(headers).encode(), invocation.payload
+        head = "\n".join(
+            (
+                invocation.request_id,
+                str(deadline),
+                invocation.invoked_arn,
+                invocation.trace_id,
+                invocation.client_context or "",
+                invocation.tenant_id or "",
+            )
+        ).encode()
+        payload = invocation.payload
         assert self._transport is not None
         self._transport.write(b"".join((_TO_WORKER.pack(len(head), len(payload)), head, payload)))
 

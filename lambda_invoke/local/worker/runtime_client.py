@@ -6,12 +6,21 @@ end, and says what goes through it. This module imports nothing of lambda_invoke
 
 from __future__ import annotations
 
-import json
 import os
 import struct
 
 _TO_ENDPOINT = struct.Struct("<cIQ")
 _TO_WORKER = struct.Struct("<IQ")
+_DEADLINE = "Lambda-Runtime-Deadline-Ms"
+_HEAD = (
+    "Lambda-Runtime-Aws-Request-Id",
+    _DEADLINE,
+    "Lambda-Runtime-Invoked-Function-Arn",
+    "Lambda-Runtime-Trace-Id",
+    "Lambda-Runtime-Client-Context",
+    "Lambda-Runtime-Aws-Tenant-Id",
+)
+"""The lines of an invocation's head."""
 _READ_BYTES = 64 * 1024
 _MAX_BUFFERS = 1024 * 1024
 
@@ -82,7 +91,7 @@ def initialize_client(user_agent: str) -> None:  # noqa: ARG001 - nobody is told
 
 
 def next() -> tuple[bytes, dict[str, str | int | None]]:  # noqa: A001 - the extension's name
-    """Wait for the next invocation: its payload, and the Runtime API's headers that it has."""
+    """Wait for the next invocation: its payload, and the Runtime API's headers (an absent one is None)."""
     channel = _ready()
     try:
         if not channel.asked:
@@ -91,7 +100,9 @@ def next() -> tuple[bytes, dict[str, str | int | None]]:  # noqa: A001 - the ext
         head, payload = channel.receive()
     except OSError as error:
         raise RuntimeError("Failed to get next") from error
-    headers: dict[str, str | int | None] = json.loads(head)
+    headers: dict[str, str | int | None] = {"Content-Type": "application/json"}
+    headers.update((name, line or None) for name, line in zip(_HEAD, head.decode().split("\n"), strict=True))
+    headers[_DEADLINE] = int(headers[_DEADLINE] or 0)
     return payload, headers
 
 
