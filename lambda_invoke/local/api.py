@@ -152,34 +152,32 @@ class Api:
         self, target: Target, invocation: Invocation, *, streaming: bool, tail: bool
     ) -> HttpResponse | Coroutine[object, object, HttpResponse]:
         """Hand it over, at once where it can be: what is left to do here goes on while the worker works."""
-        deployment, kind, request_id = target.deployment, invocation.invocation_type, invocation.request_id
-        headers = {"x-amzn-RequestId": request_id, "X-Amzn-Trace-Id": _public_trace(invocation.trace_id)}
+        deployment, kind = target.deployment, invocation.invocation_type
         if kind == "DryRun":
-            return HttpResponse(204, {**headers, "X-Amz-Executed-Version": deployment.version})
+            headers = {**_headers(invocation), "X-Amz-Executed-Version": deployment.version}
+            return HttpResponse(204, headers)
         if kind == "Event":
             self._events.submit(target, invocation)
-            return HttpResponse(202, headers)
+            return HttpResponse(202, _headers(invocation))
         if streaming:
-            return _guarded(self._stream(deployment, invocation, headers, tail=tail), request_id)
+            return _guarded(self._stream(deployment, invocation, tail=tail), invocation.request_id)
         begun = self._executor.begin(deployment, invocation)
-        return _guarded(self._finish(begun, headers, tail=tail), request_id)
+        return _guarded(self._finish(begun, tail=tail), invocation.request_id)
 
-    async def _finish(self, begun: Begun, headers: dict[str, str], *, tail: bool) -> HttpResponse:
-        execution = await self._executor.finish(begun)
+    async def _finish(self, begun: Begun, *, tail: bool) -> HttpResponse:
         headers = {
             "Content-Type": "application/json",
-            **headers,
+            **_headers(begun.invocation),
             "X-Amz-Executed-Version": begun.deployment.version,
         }
+        execution = await self._executor.finish(begun)
         if execution.verdict.failed:
             headers["X-Amz-Function-Error"] = "Unhandled"
         if tail:
             headers["X-Amz-Log-Result"] = log.tail(execution.log)
         return HttpResponse(200, headers, execution.verdict.payload)
 
-    async def _stream(
-        self, deployment: Deployment, invocation: Invocation, headers: dict[str, str], *, tail: bool
-    ) -> HttpResponse:
+    async def _stream(self, deployment: Deployment, invocation: Invocation, *, tail: bool) -> HttpResponse:
         stream = ReplyStream()
         running = asyncio.create_task(
             self._executor.execute(deployment, attrs.evolve(invocation, reply_stream=stream)),
@@ -191,7 +189,11 @@ class Api:
         await stream.began.wait()
         if running.done():
             running.result()  # raises what kept it from running
-        headers = {"Content-Type": CONTENT_TYPE, **headers, "X-Amz-Executed-Version": deployment.version}
+        headers = {
+            "Content-Type": CONTENT_TYPE,
+            **_headers(invocation),
+            "X-Amz-Executed-Version": deployment.version,
+        }
         return HttpResponse(200, headers, stream=EventStream(running, stream, tail=tail))
 
 
@@ -288,6 +290,11 @@ def _new_request_id() -> str:
 def _new_trace() -> str:
     digits = os.urandom(20).hex()
     return f"Root=1-{int(time.time()):08x}-{digits[:24]};Parent={digits[24:]};Sampled=0"
+
+
+def _headers(invocation: Invocation) -> dict[str, str]:
+    """Those of every reply to one."""
+    return {"x-amzn-RequestId": invocation.request_id, "X-Amzn-Trace-Id": _public_trace(invocation.trace_id)}
 
 
 def _public_trace(trace_id: str) -> str:

@@ -9,14 +9,16 @@ themselves:
 - ``R``, ``E``: a handler's result or error; the worker waits for more;
 - ``I``: files that the worker has imported, see ``reload.py``.
 
-What goes is an invocation: the sizes of its head and of its payload, the two themselves. The head is lines, in
-the order of ``worker/runtime_client.py``; an empty one stands for what the invocation does not have.
+What goes is an invocation: the sizes of its head and of its payload, and the two. The head is lines, in the
+order of ``worker/runtime_client.py``; an empty one stands for what the invocation does not have.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
 import socket
 import struct
 from typing import TYPE_CHECKING, Protocol, cast
@@ -54,6 +56,7 @@ class Channel(asyncio.Protocol):
     def __init__(self, events: ChannelEvents) -> None:
         self._events = events
         self._transport: asyncio.Transport | None = None
+        self._descriptor = -1
         self._received = bytearray()
         self._head: tuple[bytes, str, int] | None = None
         self._thrown = 0
@@ -71,6 +74,7 @@ class Channel(asyncio.Protocol):
             ours.close()
             theirs.close()
             raise
+        self._descriptor = ours.fileno()
         return theirs
 
     @property
@@ -91,8 +95,17 @@ class Channel(asyncio.Protocol):
             )
         ).encode()
         payload = invocation.payload
+        self._write(b"".join((_TO_WORKER.pack(len(head), len(payload)), head, payload)))
+
+    def _write(self, data: bytes) -> None:
+        """At once, as far as the socket takes it: a transport may wait for the end of the loop's turn."""
         assert self._transport is not None
-        self._transport.write(b"".join((_TO_WORKER.pack(len(head), len(payload)), head, payload)))
+        written = 0
+        if not self._transport.get_write_buffer_size():
+            with contextlib.suppress(OSError):  # it is full; or broken, which the transport is to find out
+                written = os.write(self._descriptor, data)
+        if written < len(data):
+            self._transport.write(data[written:])
 
     async def hung_up(self, timeout: float) -> None:
         """Wait until all that a worker said before it ended was heard, for at most ``timeout`` seconds."""

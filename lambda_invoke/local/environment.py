@@ -219,12 +219,13 @@ class Environment:
             assert self._invocation is not None
             self._waiting = False
             self._process.drain()  # what it printed before is not this invocation's
-            self.log.lines(self.platform_lines.start(self._invocation.request_id))
             self._delivered_at = time.perf_counter()
+            asker.hand_over(self._invocation, int((time.time() + self._timeout) * 1000))
+            # From here on the worker works; what it prints is read in another turn, after this line.
+            self.log.lines(self.platform_lines.start(self._invocation.request_id))
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = self._loop.call_later(self._timeout, self._settle, TimedOut(self._timeout))
-            asker.hand_over(self._invocation, int((time.time() + self._timeout) * 1000))
 
     def answered(self, request_id: str, answer: Answered | Malformed) -> bool:
         """The Runtime API's /response and /error, or the channel's."""
