@@ -128,8 +128,11 @@ class Connection(asyncio.Protocol):
         """Look past what the loop has heard: its turn may have begun with somebody else."""
         if self.transport.is_closing():
             return True
+        socket = self.transport.get_extra_info("socket")
+        if socket is None:
+            return False
         poll = select.poll()
-        poll.register(self.transport.get_extra_info("socket"), getattr(select, "POLLRDHUP", select.POLLHUP))
+        poll.register(socket, getattr(select, "POLLRDHUP", select.POLLHUP))
         return bool(poll.poll(0))
 
     def drop(self) -> None:

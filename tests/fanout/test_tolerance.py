@@ -168,6 +168,13 @@ def test_a_drain_keeps_the_deadline(built: Clients) -> None:
     """What does not come to its end is given up when the job's deadline passes."""
     stop = threading.Event()
     with ScriptedServer(lambda call: gate(threading.Event(), ok(b"1"))) as server:
-        threading.Timer(0.1, stop.set).start()
-        report = built(server).fan_out("f", range(3), stop=stop, drain=True, deadline=1.0)
+
+        def later() -> None:
+            server.wait_until(lambda s: s.in_flight == 3)
+            stop.set()
+
+        thread = threading.Thread(target=later)
+        thread.start()
+        report = built(server).fan_out("f", range(3), stop=stop, drain=True, deadline=2.0)
+        thread.join()
         assert len(report.unknown) == server.executions == 3
