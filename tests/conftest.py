@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -38,15 +37,6 @@ def pytest_configure() -> None:
 def unmeasured_processes() -> None:
     """Coverage is for this process; xdist has started its workers before any fixture is made."""
     measure_no_processes()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def imported() -> Iterator[None]:
-    """What is there before the first test stays: collections, which tests ask for, leave it out."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
