@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -39,7 +40,7 @@ def test_what_does_not_end_says_what_it_was_doing(command: list[str]) -> None:
     assert 'File "<string>"' in text
     if sys.platform == "linux":
         assert text.count("  thread ") >= 2
-        assert "S (sleeping) in " in text
+        assert re.search(r": [A-Z] \([\w ]+\) in ", text)  # asleep, or on a busy machine not yet
 
 
 def test_what_ends_in_time_is_left_alone() -> None:
