@@ -29,7 +29,7 @@ from lambda_invoke.events.redrive_journal import RedriveJournal
 from lambda_invoke.fanout import journal_rows
 from tests.cli.command import environment
 from tests.events.redrive_tools import DeadQueue, Watched, failure
-from tests.support.patience import PATIENCE, soon
+from tests.support.patience import PATIENCE, soon, upon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -206,14 +206,8 @@ def test_what_lapsed_before_it_was_sent_is_not_sent(dead: DeadQueue) -> None:
 
     dead.watched.before["change_message_visibility_batch"] = refuse
 
-    def let_go() -> None:
-        assert refused.wait(PATIENCE)
-        hold.release()
-
-    thread = threading.Thread(target=let_go)
-    thread.start()
-    report = dead.client().redrive(dead.url, "orders", send=True, visibility_timeout=9, concurrency=1)
-    thread.join()
+    with upon(refused, hold.release):
+        report = dead.client().redrive(dead.url, "orders", send=True, visibility_timeout=9, concurrency=1)
     lapsed = [one for one in report.skipped if "visible to others" in one.reason]
     assert lapsed
     assert report.lapsed >= len(lapsed)

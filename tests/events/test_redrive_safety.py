@@ -13,7 +13,7 @@ from lambda_invoke import AbandonedError, ConnectionLostError, RedriveEnd, Redri
 from lambda_invoke.events.redrive_journal import RedriveJournal, default_path
 from lambda_invoke.fanout.journal_state import caller_key
 from tests.events.redrive_tools import DeadQueue, failure, message_ids
-from tests.support.patience import PATIENCE, soon
+from tests.support.patience import PATIENCE, soon, upon
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,15 +158,12 @@ def test_messages_are_hidden_as_long_as_they_are_in_work(dead: DeadQueue) -> Non
     others: list[Any] = []
 
     def let_go() -> None:
-        assert enough.wait(PATIENCE)
         others.append(dead.sqs.receive_message(QueueUrl=dead.url, MaxNumberOfMessages=10))
         hold.release()
 
-    thread = threading.Thread(target=let_go)
-    thread.start()
-    # 9 s: an extension is due each third, and a busy machine may hold it up for some seconds more.
-    report = dead.client().redrive(dead.url, "orders", send=True, visibility_timeout=9)
-    thread.join()
+    with upon(enough, let_go):
+        # 9 s: an extension is due each third, and a busy machine may hold it up for some seconds more.
+        report = dead.client().redrive(dead.url, "orders", send=True, visibility_timeout=9)
     assert others[0].get("Messages", []) == []
     assert (report.succeeded_count, report.lapsed) == (12, 0)
 
@@ -190,14 +187,8 @@ def test_a_receipt_that_expired_is_found_out(dead: DeadQueue) -> None:
     dead.watched.before["change_message_visibility_batch"] = refuse
     dead.watched.before["delete_message_batch"] = refuse
 
-    def let_go() -> None:
-        assert expired.wait(PATIENCE)
-        hold.release()
-
-    thread = threading.Thread(target=let_go)
-    thread.start()
-    report = dead.client().redrive(dead.url, "orders", send=True, visibility_timeout=3)
-    thread.join()
+    with upon(expired, hold.release):
+        report = dead.client().redrive(dead.url, "orders", send=True, visibility_timeout=3)
     assert (report.lapsed, len(report.undeleted)) == (1, 1)
     assert "became visible to other readers" in str(report)
 
